@@ -5,20 +5,18 @@ Everything on the wire is JSON made by pydantic. An activity or a plan that fail
 the plan that asked gets it raised again as the same class. Only this module and `shared.web` know the SDK.
 """
 
-import asyncio
 import hashlib
 import json
 import logging
 import string
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, get_type_hints
 
 import azure.durable_functions as df
 from pydantic import BaseModel, TypeAdapter
 
-from shared.errors import BackupError, ConfigurationUnavailable, Conflict, ErrorValue, InternalError, WorkerLost
-from shared.errors import error_from as error_from
+from shared.errors import BackupError, ErrorValue, InternalError, WorkerLost, error_from
 
 log = logging.getLogger(__name__)
 
@@ -307,58 +305,3 @@ def activity(function: Callable[[Request], Result]) -> Activity[Request, Result]
 def orchestrator(function: Callable[[Context, Request], Steps[Result]]) -> Orchestrator[Request, Result]:
     """Makes a generator of (context, request) a plan under its own name."""
     return Orchestrator(function)
-
-
-class PlanStatus(BaseModel):
-    """Where an instance of a plan stands, as the durable engine tells it."""
-
-    running: bool
-    runtime_status: str
-    phase: str | None = None
-    output: Any = None
-
-
-class DurableClient:
-    """Starts plans and asks about them, from blocking code: HTTP handlers and timers run in threads of their own."""
-
-    def __init__(self, inner: df.DurableOrchestrationClient, loop: asyncio.AbstractEventLoop) -> None:
-        self._inner = inner
-        self._loop = loop
-
-    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
-
-    def start(self, plan: Orchestrator[Request, Any], request: Request, *, instance_id: str) -> None:
-        """Starts `plan`. Raises Conflict when an instance of this id is running, ConfigurationUnavailable otherwise."""
-        if self.status(instance_id).running:
-            raise Conflict(f"{instance_id} is running already.")
-        try:
-            self._wait(self._inner.start_new(plan.name, instance_id, request.model_dump(mode="json")))
-        except Exception as failure:  # the SDK raises plain Exceptions whose text depends on the engine's version
-            if self.status(instance_id).running:
-                raise Conflict(f"{instance_id} is running already.") from failure
-            raise ConfigurationUnavailable(f"The durable engine did not start {plan.name}.") from failure
-
-    def status(self, instance_id: str) -> PlanStatus:
-        """Where the instance stands; `NotFound` as runtime status when there is none."""
-        try:
-            found = self._wait(self._inner.get_status(instance_id))
-        except Exception as failure:  # the SDK raises plain Exceptions
-            raise ConfigurationUnavailable("The durable engine does not answer.") from failure
-        if not found or found.runtime_status is None:
-            return PlanStatus(running=False, runtime_status="NotFound")
-        name = found.runtime_status.name
-        custom = found.custom_status if isinstance(found.custom_status, dict) else {}
-        return PlanStatus(
-            running=name in ("Running", "Pending", "Suspended", "ContinuedAsNew"),
-            runtime_status=name,
-            phase=custom.get("phase"),
-            output=found.output,
-        )
-
-    def wake(self, instance_id: str, event: str) -> None:
-        """Raises an event at an instance; one that is gone is no error, since nothing may depend on the event."""
-        try:
-            self._wait(self._inner.raise_event(instance_id, event, {}))
-        except Exception:
-            log.info("event not delivered", extra={"instance": instance_id, "event": event})

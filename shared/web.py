@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from shared.durable import DurableClient
+from shared.durable_client import DurableClient
 from shared.errors import (
     BackupError,
     Conflict,

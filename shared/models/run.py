@@ -56,6 +56,15 @@ class BackupRequest(Value):
     """The due time that this run answers; None for a manual run."""
 
 
+class ProtectRequest(Value):
+    """What the eternal plan of a database carries from one generation to the next."""
+
+    database_id: str
+    tenant_id: str
+    handled_until: AwareDatetime | None = None
+    """The latest due time that was answered, by a run or by skipping it; None in the first generation."""
+
+
 class RunPlan(Value):
     """What one run works with: configuration as it was when the run began, so that a later change cannot split it."""
 
