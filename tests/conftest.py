@@ -1,0 +1,64 @@
+"""Rules for every test: a clean environment, this machine's addresses only, no process left behind, seeded data."""
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.support.leftovers import SESSION_VARIABLE, end_leftovers
+from tests.support.loopback import refuse_other_addresses
+
+ROOT = Path(__file__).parent.parent
+OUR_SETTINGS = ("AZURE_", "AzureWebJobs", "BACKUP_", "DILUX_", "IDENTITY_", "MSI_", "SCHEDULER_", "ALLOWED_NETWORKS")
+
+hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("seeded")
+
+leftovers = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Such a file hides the standard library's http, and then nothing can be imported and nobody sees why.
+    if (ROOT / "http" / "__init__.py").exists():
+        pytest.exit("http/__init__.py must not exist: http/ is a source root, its package is http/api.", returncode=4)
+    for name in [name for name in os.environ if name.startswith(OUR_SETTINGS)]:
+        del os.environ[name]
+    os.environ[SESSION_VARIABLE] = uuid.uuid4().hex
+    config.stash[leftovers] = []
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loopback_only() -> Iterator[None]:
+    """Whoever connects to another machine from the test process gets an error instead."""
+    with pytest.MonkeyPatch.context() as patch:
+        refuse_other_addresses(patch, socket.socket)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def same_environment_afterwards() -> Iterator[None]:
+    """What a test puts into the environment goes with it."""
+    before = dict(os.environ)
+    yield
+    # PYTEST_CURRENT_TEST is pytest's own and differs each time.
+    for name in os.environ.keys() - before.keys() - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash[leftovers] = end_leftovers()
+    if session.config.stash[leftovers] and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash[leftovers]:
+        terminalreporter.section("processes that tests left behind (ended now)", red=True)
+        for line in config.stash[leftovers]:
+            terminalreporter.write_line(line)
