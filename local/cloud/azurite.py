@@ -1,0 +1,170 @@
+"""Azurite: blobs, queues and tables, as a child process that does not outlive this one.
+
+Azurite writes its indexes to disk every five seconds and when it ends by SIGTERM. So SIGTERM is what it gets when this
+process dies, however it dies: what it acknowledged is then on disk, as it would be in Azure.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.cloud.ports import free_ports
+
+SCRIPT = Path(__file__).parents[1] / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+ACCOUNT = "devstoreaccount1"
+START_SECONDS = 30
+STOP_SECONDS = 4
+CLAIM_SECONDS = 10
+ATTEMPTS = 3
+# The kernel signals the child when its parent dies. The test covers a parent that died before the kernel was asked.
+TIED_TO_PARENT = ("setpriv", "--pdeathsig", "TERM", "/bin/sh", "-c", 'test "$PPID" = "$0" || exit 1; exec "$@"')
+# After SIGTERM Azurite waits for its clients to finish, for ever if need be. Its data are saved long before this.
+LAST_CALL = 'data:text/javascript,process.once("SIGTERM",()=>setTimeout(()=>process.exit(1),3000).unref())'
+
+
+@dataclass(frozen=True)
+class AzuritePorts:
+    """The ports of the three services."""
+
+    blob: int
+    queue: int
+    table: int
+
+
+class AzuriteFailed(Exception):
+    """Azurite did not start; the message says why and what to do."""
+
+
+class Azurite:
+    """One Azurite whose data lie in folder; certificate is a PEM file of certificate and key, signed by authority."""
+
+    def __init__(self, folder: Path, certificate: Path, authority: Path) -> None:
+        self._folder = folder
+        self._certificate = certificate
+        self._authority = authority
+        self._log = folder / "azurite.log"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, wanted: AzuritePorts | None) -> AzuritePorts:
+        """Returns the ports once all three services answer: the wanted ones if they are free.
+
+        Raises AzuriteFailed.
+        """
+        node = shutil.which("node")
+        if node is None or not SCRIPT.exists():
+            raise AzuriteFailed("Azurite needs Node and its npm package: run `npm ci` in the folder `local`.")
+        for _ in range(ATTEMPTS):
+            hoped_for = [None] * 3 if wanted is None else [wanted.blob, wanted.queue, wanted.table]
+            ports = AzuritePorts(*free_ports(hoped_for))
+            await self._spawn(node, ports)
+            try:
+                if await self._answers(ports):
+                    return ports
+            except BaseException:
+                await self.stop()
+                raise
+            await self.stop()
+        raise AzuriteFailed(f"Azurite did not answer. Its last words: {self._last_words()}")
+
+    async def stop(self) -> None:
+        """Lets Azurite save and ends it, within five seconds."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _spawn(self, node: str, ports: AzuritePorts) -> None:
+        options = {
+            "--blobPort": ports.blob,
+            "--queuePort": ports.queue,
+            "--tablePort": ports.table,
+            "--blobHost": "127.0.0.1",
+            "--queueHost": "127.0.0.1",
+            "--tableHost": "127.0.0.1",
+            "--location": self._folder,
+            "--cert": self._certificate,
+            "--key": self._certificate,
+            "--oauth": "basic",
+        }
+        arguments = [str(word) for option in options.items() for word in option]
+        # The SDKs speak newer API versions than Azurite knows.
+        arguments += ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+        lock = await self._claim_folder()
+        try:
+            with self._log.open("wb") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *TIED_TO_PARENT,
+                    str(os.getpid()),
+                    node,
+                    "--import",
+                    LAST_CALL,
+                    str(SCRIPT),
+                    *arguments,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=self._folder,
+                    pass_fds=(lock,),
+                    # A session of its own: Ctrl-C in the terminal reaches the host, which then stops Azurite.
+                    start_new_session=True,
+                    umask=0o077,
+                )
+        finally:
+            os.close(lock)
+
+    async def _claim_folder(self) -> int:
+        """A locked file descriptor for the child to inherit: the lock lasts exactly as long as the child.
+
+        The Azurite of a host that was killed a moment ago may still be saving; this waits for it.
+        """
+        path = self._folder / "azurite.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        deadline = asyncio.get_running_loop().time() + CLAIM_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return descriptor
+            except BlockingIOError:
+                if asyncio.get_running_loop().time() > deadline:
+                    os.close(descriptor)
+                    raise AzuriteFailed(
+                        f"Another Azurite works on {self._folder}: end the process that holds {path}."
+                    ) from None
+            await asyncio.sleep(0.05)
+
+    async def _answers(self, ports: AzuritePorts) -> bool:
+        """Whether all three services shake hands over TLS in time; False at once when the process ends."""
+        assert self._process is not None
+        context = ssl.create_default_context(cafile=self._authority)
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        for port in (ports.blob, ports.queue, ports.table):
+            while not await _shakes_hands(port, context):
+                if self._process.returncode is not None or asyncio.get_running_loop().time() > deadline:
+                    return False
+                await asyncio.sleep(0.05)
+        return self._process.returncode is None
+
+    def _last_words(self) -> str:
+        return self._log.read_text(errors="replace").strip()[-500:] or "(none)"
+
+
+async def _shakes_hands(port: int, context: ssl.SSLContext) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    except OSError:  # refused; or TLS failed, which is an OSError too
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True

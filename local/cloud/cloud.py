@@ -1,0 +1,128 @@
+"""The whole local cloud: identity, Key Vault, App Configuration and storage, started and stopped together."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from local.cloud.app_configuration import app_configuration_application
+from local.cloud.authority import certificate_paths, ensure_certificates
+from local.cloud.azurite import ACCOUNT, Azurite, AzuritePorts
+from local.cloud.faults import FaultSwitch
+from local.cloud.identity import MANAGED_IDENTITY_PATH, identity_application
+from local.cloud.key_vault import key_vault_application
+from local.cloud.ports import keep_ports, kept_ports, listen
+from local.cloud.private_file import make_private_folder
+from local.cloud.secret_store import SecretStore
+from local.cloud.server import LoopbackServer
+from local.cloud.setting_store import SettingStore
+from local.cloud.tokens import TokenIssuer, keep_tenant
+
+
+class LocalCloud:
+    """Azure's services for one host; all they keep lies in home/cloud, which only the owner may read.
+
+    start and stop may follow each other; one host at a time per home (the host's lock sees to that).
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home.absolute() / "cloud"
+        self._certificates = certificate_paths(self._folder)
+        self._ports: dict[str, int] = {}
+        self._issuer: TokenIssuer | None = None
+        self._running = AsyncExitStack()
+
+    @property
+    def ca_certificate(self) -> Path:
+        """The public certificate of the local authority (PEM): what a browser has to trust. There after start."""
+        return self._certificates.authority
+
+    async def start(self) -> None:
+        """Returns when every service answers. Raises AzuriteFailed; whatever had started is then stopped again."""
+        make_private_folder(self._folder)
+        ensure_certificates(self._folder, datetime.now(UTC))
+        kept = kept_ports(self._folder / "ports.json")
+        async with AsyncExitStack() as starting:
+            identity, key_vault, app_configuration = (
+                starting.enter_context(listen(kept.get(name)))
+                for name in ("identity", "key_vault", "app_configuration")
+            )
+            identity_port = identity.getsockname()[1]
+            key_vault_port = key_vault.getsockname()[1]
+            issuer = TokenIssuer(keep_tenant(self._folder / "tenant.json"), f"https://127.0.0.1:{identity_port}")
+
+            secrets = SecretStore(self._folder / "key-vault.sqlite")
+            starting.callback(secrets.close)
+            settings = SettingStore(self._folder / "app-configuration.sqlite")
+            starting.callback(settings.close)
+
+            applications: list[tuple[ASGIApp, Any]] = [
+                (identity_application(issuer), identity),
+                (FaultSwitch(key_vault_application(secrets, issuer, key_vault_port)), key_vault),
+                (FaultSwitch(app_configuration_application(settings, issuer)), app_configuration),
+            ]
+            for application, listener in applications:
+                server = LoopbackServer(application, listener, self._certificates.server)
+                starting.push_async_callback(server.stop)
+                await server.start()
+
+            azurite = Azurite(
+                make_private_folder(self._folder / "azurite"), self._certificates.server, self._certificates.authority
+            )
+            starting.push_async_callback(azurite.stop)
+            storage = await azurite.start(_kept_storage(kept))
+
+            self._ports = {
+                "identity": identity_port,
+                "key_vault": key_vault_port,
+                "app_configuration": app_configuration.getsockname()[1],
+                "blob": storage.blob,
+                "queue": storage.queue,
+                "table": storage.table,
+            }
+            keep_ports(self._folder / "ports.json", self._ports)
+            self._issuer = issuer
+            self._running = starting.pop_all()
+
+    async def stop(self) -> None:
+        """Stops everything and leaves no process; harmless when nothing runs."""
+        await self._running.aclose()
+
+    def environment(self) -> dict[str, str]:
+        """The settings an app in Azure would have, for this cloud; it must have been started."""
+        tenant = self._started().tenant
+        authority = self._started().authority
+        bundle = str(self._certificates.bundle)
+        return {
+            "AZURE_TENANT_ID": tenant.tenant_id,
+            "AZURE_CLIENT_ID": tenant.client_id,
+            "AZURE_AUTHORITY_HOST": authority,
+            "IDENTITY_ENDPOINT": f"{authority}{MANAGED_IDENTITY_PATH}",
+            "IDENTITY_HEADER": tenant.identity_secret,
+            "AZURE_KEYVAULT_URL": self._url("key_vault"),
+            "AZURE_APPCONFIG_ENDPOINT": self._url("app_configuration"),
+            "BACKUP_STORAGE_ACCOUNT": f"{self._url('blob')}/{ACCOUNT}",
+            "BACKUP_TABLES_ACCOUNT": f"{self._url('table')}/{ACCOUNT}",
+            "REQUESTS_CA_BUNDLE": bundle,
+            "SSL_CERT_FILE": bundle,
+        }
+
+    def mint_token(self, *, roles: Sequence[str], name: str, lifetime_seconds: int = 3600, **claims: Any) -> str:
+        """A token for the application's API, as the person called name would bring it; claims win over the usual."""
+        return self._started().api_token(roles=roles, name=name, lifetime_seconds=lifetime_seconds, **claims)
+
+    def _started(self) -> TokenIssuer:
+        assert self._issuer is not None, "start the local cloud first"
+        return self._issuer
+
+    def _url(self, service: str) -> str:
+        return f"https://127.0.0.1:{self._ports[service]}"
+
+
+def _kept_storage(kept: dict[str, int]) -> AzuritePorts | None:
+    if not {"blob", "queue", "table"} <= kept.keys():
+        return None
+    return AzuritePorts(kept["blob"], kept["queue"], kept["table"])

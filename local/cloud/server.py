@@ -1,0 +1,54 @@
+"""One ASGI application served over HTTPS on loopback, by a task of the running event loop."""
+
+import asyncio
+import socket
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+STOP_SECONDS = 2
+
+
+class _QuietServer(uvicorn.Server):
+    """A uvicorn server that leaves the signals of the process to the host."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # theirs is a generator
+        return nullcontext()
+
+
+class LoopbackServer:
+    """Serves application on listener, a bound socket, with the key and certificate in one PEM file."""
+
+    def __init__(self, application: ASGIApp, listener: socket.socket, certificate: Path) -> None:
+        self._listener = listener
+        self._server = _QuietServer(
+            uvicorn.Config(
+                application,
+                ssl_certfile=certificate,
+                lifespan="off",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Returns when connections are accepted; raises what kept the server from starting."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+                raise RuntimeError("The local server ended before it began to serve.")
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Accepts nothing more, gives running requests STOP_SECONDS, closes the socket."""
+        if self._task is not None:
+            self._server.should_exit = True
+            await self._task
+            self._task = None
+        self._listener.close()
