@@ -19,6 +19,7 @@
         |-- BackupCorrupted              the blob is not what was streamed, or cannot be restored
         |-- RestoreFailed, TargetNotEmpty
         |-- BreakerOpen, NoSlot, Timeout, Cancelled, Replaced
+        |-- SettingInvalid               a setting of the installation is missing or cannot be read
         |-- InternalError                a fault of ours
         `-- RequestRefused               the caller's mistake: InvalidRequest, Unauthenticated, Forbidden, NotFound,
                                          Conflict, TooManyRequests
@@ -305,6 +306,12 @@ class Replaced(PermanentError):
     """The claim belongs to another run or to another execution of this one."""
 
     code = "replaced"
+
+
+class SettingInvalid(PermanentError):
+    """A setting of the installation is missing or cannot be read."""
+
+    code = "setting_invalid"
 
 
 class InternalError(PermanentError):
