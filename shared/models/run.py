@@ -96,10 +96,11 @@ class Tool(Value):
 
 
 class Inspection(Value):
-    """What `inspect_database` gives: the probe, and the tool that will dump the database."""
+    """What `inspect_database` gives: the probe, the tool that will dump the database, and the blob it will fill."""
 
     probe: Probe
     tool: Tool
+    blob: "BlobAddress"
 
 
 class BlobAddress(Value):
@@ -210,6 +211,11 @@ class RunRecord(Value):
     deleted_at: AwareDatetime | None = None
     """When retention or an administrator deleted the blob."""
     notified_at: AwareDatetime | None = None
+
+    @property
+    def is_verified(self) -> bool:
+        """True for a proven backup that is still there: what retention and health go by."""
+        return self.status is RunStatus.COMPLETED and self.verified_at is not None and self.deleted_at is None
 
 
 class Progress(Value):
