@@ -1,6 +1,7 @@
 """The whole local cloud: identity, Key Vault, App Configuration and storage, started and stopped together."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,8 @@ from local.cloud.server import LoopbackServer
 from local.cloud.setting_store import SettingStore
 from local.cloud.tokens import TokenIssuer, keep_tenant
 
+OUR_SERVICES = ("identity", "key_vault", "app_configuration")
+
 
 class LocalCloud:
     """Azure's services for one host; all they keep lies in home/cloud, which only the owner may read.
@@ -31,7 +34,7 @@ class LocalCloud:
     def __init__(self, home: Path) -> None:
         self._folder = home.absolute() / "cloud"
         self._certificates = certificate_paths(self._folder)
-        self._ports: dict[str, int] = {}
+        self._ports: Mapping[str, int] = {}
         self._issuer: TokenIssuer | None = None
         self._running = AsyncExitStack()
 
@@ -46,43 +49,24 @@ class LocalCloud:
         ensure_certificates(self._folder, datetime.now(UTC))
         kept = kept_ports(self._folder / "ports.json")
         async with AsyncExitStack() as starting:
-            identity, key_vault, app_configuration = (
-                starting.enter_context(listen(kept.get(name)))
-                for name in ("identity", "key_vault", "app_configuration")
-            )
-            identity_port = identity.getsockname()[1]
-            key_vault_port = key_vault.getsockname()[1]
-            issuer = TokenIssuer(keep_tenant(self._folder / "tenant.json"), f"https://127.0.0.1:{identity_port}")
+            listeners = {name: starting.enter_context(listen(kept.get(name))) for name in OUR_SERVICES}
+            ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
+            issuer = TokenIssuer(keep_tenant(self._folder / "tenant.json"), _url(ports["identity"]))
+            applications = self._applications(issuer, ports["key_vault"], starting)
 
-            secrets = SecretStore(self._folder / "key-vault.sqlite")
-            starting.callback(secrets.close)
-            settings = SettingStore(self._folder / "app-configuration.sqlite")
-            starting.callback(settings.close)
-
-            applications: list[tuple[ASGIApp, Any]] = [
-                (identity_application(issuer), identity),
-                (FaultSwitch(key_vault_application(secrets, issuer, key_vault_port)), key_vault),
-                (FaultSwitch(app_configuration_application(settings, issuer)), app_configuration),
-            ]
-            for application, listener in applications:
-                server = LoopbackServer(application, listener, self._certificates.server)
-                starting.push_async_callback(server.stop)
+            parts: list[LoopbackServer | Azurite] = []
+            starting.push_async_callback(_stop_together, parts)
+            for name, application in applications.items():
+                server = LoopbackServer(FaultSwitch(application), listeners[name], self._certificates.server)
+                parts.append(server)
                 await server.start()
-
             azurite = Azurite(
                 make_private_folder(self._folder / "azurite"), self._certificates.server, self._certificates.authority
             )
-            starting.push_async_callback(azurite.stop)
+            parts.append(azurite)
             storage = await azurite.start(_kept_storage(kept))
 
-            self._ports = {
-                "identity": identity_port,
-                "key_vault": key_vault_port,
-                "app_configuration": app_configuration.getsockname()[1],
-                "blob": storage.blob,
-                "queue": storage.queue,
-                "table": storage.table,
-            }
+            self._ports = {**ports, "blob": storage.blob, "queue": storage.queue, "table": storage.table}
             keep_ports(self._folder / "ports.json", self._ports)
             self._issuer = issuer
             self._running = starting.pop_all()
@@ -93,19 +77,18 @@ class LocalCloud:
 
     def environment(self) -> dict[str, str]:
         """The settings an app in Azure would have, for this cloud; it must have been started."""
-        tenant = self._started().tenant
-        authority = self._started().authority
+        issuer = self._started()
         bundle = str(self._certificates.bundle)
         return {
-            "AZURE_TENANT_ID": tenant.tenant_id,
-            "AZURE_CLIENT_ID": tenant.client_id,
-            "AZURE_AUTHORITY_HOST": authority,
-            "IDENTITY_ENDPOINT": f"{authority}{MANAGED_IDENTITY_PATH}",
-            "IDENTITY_HEADER": tenant.identity_secret,
-            "AZURE_KEYVAULT_URL": self._url("key_vault"),
-            "AZURE_APPCONFIG_ENDPOINT": self._url("app_configuration"),
-            "BACKUP_STORAGE_ACCOUNT": f"{self._url('blob')}/{ACCOUNT}",
-            "BACKUP_TABLES_ACCOUNT": f"{self._url('table')}/{ACCOUNT}",
+            "AZURE_TENANT_ID": issuer.tenant.tenant_id,
+            "AZURE_CLIENT_ID": issuer.tenant.client_id,
+            "AZURE_AUTHORITY_HOST": issuer.authority,
+            "IDENTITY_ENDPOINT": f"{issuer.authority}{MANAGED_IDENTITY_PATH}",
+            "IDENTITY_HEADER": issuer.tenant.identity_secret,
+            "AZURE_KEYVAULT_URL": _url(self._ports["key_vault"]),
+            "AZURE_APPCONFIG_ENDPOINT": _url(self._ports["app_configuration"]),
+            "BACKUP_STORAGE_ACCOUNT": f"{_url(self._ports['blob'])}/{ACCOUNT}",
+            "BACKUP_TABLES_ACCOUNT": f"{_url(self._ports['table'])}/{ACCOUNT}",
             "REQUESTS_CA_BUNDLE": bundle,
             "SSL_CERT_FILE": bundle,
         }
@@ -114,15 +97,36 @@ class LocalCloud:
         """A token for the application's API, as the person called name would bring it; claims win over the usual."""
         return self._started().api_token(roles=roles, name=name, lifetime_seconds=lifetime_seconds, **claims)
 
+    def _applications(self, issuer: TokenIssuer, key_vault_port: int, starting: AsyncExitStack) -> dict[str, ASGIApp]:
+        """What each of OUR_SERVICES serves; starting closes the files behind them."""
+        secrets = SecretStore(self._folder / "key-vault.sqlite")
+        starting.callback(secrets.close)
+        settings = SettingStore(self._folder / "app-configuration.sqlite")
+        starting.callback(settings.close)
+        return {
+            "identity": identity_application(issuer),
+            "key_vault": key_vault_application(secrets, issuer, key_vault_port),
+            "app_configuration": app_configuration_application(settings, issuer),
+        }
+
     def _started(self) -> TokenIssuer:
         assert self._issuer is not None, "start the local cloud first"
         return self._issuer
 
-    def _url(self, service: str) -> str:
-        return f"https://127.0.0.1:{self._ports[service]}"
+
+async def _stop_together(parts: Sequence[LoopbackServer | Azurite]) -> None:
+    """Stops all of parts at once; one that fails does not keep the others running."""
+    outcomes = await asyncio.gather(*(part.stop() for part in parts), return_exceptions=True)
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
 
 
-def _kept_storage(kept: dict[str, int]) -> AzuritePorts | None:
-    if not {"blob", "queue", "table"} <= kept.keys():
+def _url(port: int) -> str:
+    return f"https://127.0.0.1:{port}"
+
+
+def _kept_storage(kept: Mapping[str, int]) -> AzuritePorts | None:
+    if "blob" not in kept:
         return None
     return AzuritePorts(kept["blob"], kept["queue"], kept["table"])

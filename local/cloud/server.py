@@ -9,6 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 STOP_SECONDS = 2
+FAREWELL_SECONDS = 0.05
 
 
 class _QuietServer(uvicorn.Server):
@@ -49,6 +50,19 @@ class LoopbackServer:
         """Accepts nothing more, gives running requests STOP_SECONDS, closes the socket."""
         if self._task is not None:
             self._server.should_exit = True
+            await self._close_connections(self._task)
             await self._task
             self._task = None
         self._listener.close()
+
+    async def _close_connections(self, serving: asyncio.Task[None]) -> None:
+        """uvicorn closes each connection, but TLS then waits for the goodbye of a client that may never speak again."""
+        while not serving.done():
+            closing = [
+                connection.transport
+                for connection in self._server.server_state.connections
+                if connection.transport.is_closing()
+            ]
+            await asyncio.wait({serving}, timeout=FAREWELL_SECONDS)
+            for transport in closing:
+                transport.abort()
