@@ -1,5 +1,6 @@
 """Work on a backup that is not a run: a verification or a restore, asked for by somebody or by the schedule."""
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import AwareDatetime
@@ -8,6 +9,9 @@ from shared.errors import ErrorValue
 from shared.models import Value
 from shared.models.database import Rung
 from shared.models.run import Evidence
+
+TIME_LIMIT = timedelta(hours=12)
+"""How long an operation may take."""
 
 
 class OperationKind(StrEnum):
@@ -38,6 +42,10 @@ class VerifyRequest(Value):
     """The server for the scratch database; needed for the rung `restored`."""
     requested_by: str = ""
 
+    def deadline_at(self, now: datetime) -> datetime:
+        """When an operation that begins `now` must be done."""
+        return now + TIME_LIMIT
+
 
 class RestoreRequest(Value):
     """Asks to load a backup into a database of a target server."""
@@ -51,6 +59,10 @@ class RestoreRequest(Value):
     overwrite: bool = False
     """Drop the target database first if it holds objects; without it that is an error."""
     requested_by: str = ""
+
+    def deadline_at(self, now: datetime) -> datetime:
+        """When an operation that begins `now` must be done."""
+        return now + TIME_LIMIT
 
 
 class Comparison(Value):

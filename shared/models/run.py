@@ -7,7 +7,7 @@ from pydantic import AwareDatetime
 from shared.errors import ErrorValue
 from shared.models import Value
 from shared.models.database import DatabaseConfig, Rung, Server
-from shared.models.inventory import Probe
+from shared.models.inventory import Probe, ServerFacts
 
 
 class RunStatus(StrEnum):
@@ -95,14 +95,6 @@ class Tool(Value):
     version_number: tuple[int, ...]
 
 
-class Inspection(Value):
-    """What `inspect_database` gives: the probe, the tool that will dump the database, and the blob it will fill."""
-
-    probe: Probe
-    tool: Tool
-    blob: "BlobAddress"
-
-
 class BlobAddress(Value):
     """A blob of the backup account."""
 
@@ -113,6 +105,14 @@ class BlobAddress(Value):
     def path(self) -> str:
         """Container and name, as people write it."""
         return f"{self.container}/{self.name}"
+
+
+class Inspection(Value):
+    """What `inspect_database` gives: the probe, the tool that will dump the database, and the blob it will fill."""
+
+    probe: Probe
+    tool: Tool
+    blob: BlobAddress
 
 
 class DumpRequest(Value):
@@ -148,6 +148,17 @@ class Dump(Value):
     warnings: tuple[str, ...] = ()
     """What the tool said on stderr although it ended well; head and tail, redacted."""
     log_blob: BlobAddress | None = None
+
+
+class UploadRequest(Value):
+    """Asks to commit the staged blocks of a dump, so that its blob appears whole."""
+
+    backup_id: str
+    database_id: str
+    tenant_id: str
+    dump: Dump
+    tool: Tool
+    server: ServerFacts
 
 
 class Evidence(Value):
