@@ -17,7 +17,7 @@ from shared.durable import Context, Steps, orchestrator
 from shared.errors import BackupError
 from shared.models.plan import ClaimRequest, DueRun, NextStep, PlanRequest, RunEnd
 from shared.models.run import BackupRequest, ProtectRequest, RunStatus
-from shared.naming import backup_id_at
+from shared.naming import backup_id
 
 WAKE = "wake"
 RETRY_SECONDS = 60
@@ -53,7 +53,7 @@ def protect_database(context: Context, request: ProtectRequest) -> Steps[None]:
 def make_run(context: Context, request: ProtectRequest, step: NextStep, due: DueRun) -> Steps[bool]:
     """Makes the due run, or skips it because another is running; False when it must be asked for again."""
     run = BackupRequest(
-        backup_id=backup_id_at(context.now, context.six()),
+        backup_id=backup_id(context.now, context.six()),
         database_id=request.database_id,
         tenant_id=request.tenant_id,
         trigger=due.trigger,

@@ -10,7 +10,8 @@ from shared.durable import Context, Steps, orchestrator
 from shared.errors import BackupError, RestoreFailed
 from shared.models.operation import Comparison
 from shared.models.plan import CompareRequest, LoadRequest, Proof, ProofRequest, TargetRequest
-from shared.naming import scratch_database
+
+SCRATCH_PREFIX = "dilux_verify_"
 
 
 @orchestrator
@@ -20,7 +21,7 @@ def prove_restore(context: Context, request: ProofRequest) -> Steps[Proof]:
         operation_id=request.operation_id,
         tenant_id=request.tenant_id,
         target_id=request.target_id,
-        database=scratch_database(context.six()),
+        database=f"{SCRATCH_PREFIX}{context.six()}",
         overwrite=False,
         facts=request.facts,
     )

@@ -5,10 +5,8 @@ Everything on the wire is JSON made by pydantic. An activity or a plan that fail
 the plan that asked gets it raised again as the same class. Only this module and `shared.web` know the SDK.
 """
 
-import hashlib
 import json
 import logging
-import string
 from collections.abc import Callable, Generator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, get_type_hints
@@ -17,6 +15,7 @@ import azure.durable_functions as df
 from pydantic import BaseModel, TypeAdapter
 
 from shared.errors import BackupError, ErrorValue, InternalError, WorkerLost, error_from
+from shared.naming import six_from
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +25,6 @@ Result = TypeVar("Result")
 State = TypeVar("State", bound=BaseModel)
 Steps = Generator[Any, Any, Result]
 """What a plan is: it yields the SDK's tasks and returns its result."""
-
-SIX_LETTERS = string.digits + string.ascii_lowercase
 
 
 class Trigger(Protocol):
@@ -84,7 +81,7 @@ class Context:
 
     def six(self, *salt: str) -> str:
         """Six characters of a-z0-9 that differ between plans, moments and salts, and replay the same."""
-        return six_characters(self.instance_id, self.now.isoformat(), *salt)
+        return six_from("/".join((self.instance_id, self.now.isoformat(), *salt)))
 
     def sleep(self, seconds: float) -> Steps[None]:
         """Waits by a durable timer."""
@@ -110,16 +107,6 @@ class Context:
     def continue_as_new(self, request: BaseModel) -> None:
         """Ends this generation; the next one begins with `request`."""
         self._inner.continue_as_new(request.model_dump(mode="json"))
-
-
-def six_characters(*parts: str) -> str:
-    """Six characters of a-z0-9 made from `parts`; the same parts give the same characters."""
-    number = int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8], "big")
-    digits = []
-    for _ in range(6):
-        number, digit = divmod(number, len(SIX_LETTERS))
-        digits.append(SIX_LETTERS[digit])
-    return "".join(digits)
 
 
 class Activity(Generic[Request, Result]):

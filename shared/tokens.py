@@ -71,12 +71,12 @@ def caller_of(authorization: str | None) -> Caller:
 
 def _verified_claims(token: str) -> dict[str, Any]:
     configuration = settings()
-    tenants = {configuration.azure_tenant_id, *configuration.allowed_tenants}
+    tenants = {configuration.tenant_id, *configuration.allowed_tenants}
     authority = configuration.azure_authority_host.rstrip("/")
     issuers = {f"{authority}/{tenant}/v2.0" for tenant in tenants}
     issuers |= {f"https://sts.windows.net/{tenant}/" for tenant in tenants}
-    client = configuration.azure_client_id
-    keys = _signing_keys(f"{authority}/{configuration.azure_tenant_id}/discovery/v2.0/keys")
+    client = configuration.client_id
+    keys = _signing_keys(f"{authority}/{configuration.tenant_id}/discovery/v2.0/keys")
     try:
         key = keys.get_signing_key_from_jwt(token)
         claims: dict[str, Any] = jwt.decode(
