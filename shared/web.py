@@ -5,47 +5,21 @@ The durable client of the invocation reaches a handler as a dependency. Handlers
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Annotated, Any
 
 import azure.durable_functions as df
 import azure.functions as func
-from fastapi import APIRouter, Depends, FastAPI, Header, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, FastAPI, Request, Security
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
+from fastapi.security import HTTPBearer
 
 from shared.durable_client import DurableClient
-from shared.errors import (
-    BackupError,
-    Conflict,
-    FieldError,
-    Forbidden,
-    InternalError,
-    InvalidRequest,
-    NotFound,
-    RequestRefused,
-    TooManyRequests,
-    Unauthenticated,
-)
+from shared.problems import answer_with_problems
 from shared.tokens import Caller, Role, caller_of
 
-log = logging.getLogger(__name__)
-
 PREFIX = "/api"
-PROBLEM = "application/problem+json"
-STATUS: dict[type[BackupError], int] = {
-    InvalidRequest: 400,
-    Unauthenticated: 401,
-    Forbidden: 403,
-    NotFound: 404,
-    Conflict: 409,
-    TooManyRequests: 429,
-}
-"""The HTTP status of each refusal; other errors are 503 where a retry may help, else 500."""
 
 _client: ContextVar[DurableClient] = ContextVar("durable_client")
 
@@ -57,16 +31,29 @@ async def _durable_client() -> DurableClient:
 Durable = Annotated[DurableClient, Depends(_durable_client)]
 """The durable client of this invocation, as a handler's parameter."""
 
+_scheme = HTTPBearer(
+    auto_error=False,
+    scheme_name="EntraId",
+    bearerFormat="JWT",
+    description="A token of Entra ID for this API, with one of its app roles.",
+)
+
+
+def caller_behind(request: Request) -> Caller:
+    """The caller that the request's token names; raises Unauthenticated."""
+    return caller_of(request.headers.get("Authorization"))
+
 
 def needs(role: Role) -> Any:
     """A dependency that gives the caller, or refuses one whose roles do not open what needs `role`."""
 
-    def identify(authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> Caller:
-        caller = caller_of(authorization)
+    # The scheme and the scope are how token and role get into the OpenAPI document; neither decides anything.
+    def identify(request: Request, _: Annotated[object, Depends(_scheme)]) -> Caller:
+        caller = caller_behind(request)
         caller.must_have(role)
         return caller
 
-    return Depends(identify)
+    return Security(identify, scopes=[role.value])
 
 
 Reader = Annotated[Caller, needs(Role.READ)]
@@ -79,75 +66,8 @@ def web_application(routers: Iterable[APIRouter], *, title: str, version: str) -
     app = FastAPI(title=title, version=version, openapi_url=None, docs_url=None, redoc_url=None)
     for router in routers:
         app.include_router(router, prefix=PREFIX)
-    app.add_exception_handler(BackupError, _refuse)
-    app.add_exception_handler(RequestValidationError, _refuse_validation)
-    app.add_exception_handler(HTTPException, _refuse_http)
-    app.add_exception_handler(Exception, _refuse_fault)
+    answer_with_problems(app, caller_behind)
     return app
-
-
-def problem(error: BackupError) -> JSONResponse:
-    """`error` as problem+json."""
-    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 503 if error.retry else 500)
-    body: dict[str, Any] = {
-        "type": f"urn:dilux:error:{error.code}",
-        "title": error.shown_title if isinstance(error, RequestRefused) else error.code.replace("_", " ").capitalize(),
-        "status": status,
-        "code": error.code,
-        "detail": error.message,
-    }
-    headers = {"Cache-Control": "no-store"}
-    if isinstance(error, RequestRefused) and error.errors:
-        body["errors"] = [field.model_dump() for field in error.errors]
-    if isinstance(error, Conflict) and error.backup_id:
-        body["backup_id"] = error.backup_id
-    if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-    if isinstance(error, TooManyRequests):
-        headers["Retry-After"] = str(error.retry_after_seconds)
-    return JSONResponse(body, status, headers=headers, media_type=PROBLEM)
-
-
-async def _refuse(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, BackupError)
-    return problem(error)
-
-
-async def _refuse_validation(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    fields = tuple(
-        FieldError(field=_field_name(fault["loc"]), message=_plain_message(fault)) for fault in error.errors()
-    )
-    return problem(InvalidRequest("; ".join(f"{field.field}: {field.message}" for field in fields), errors=fields))
-
-
-def _field_name(location: tuple[int | str, ...]) -> str:
-    parts = [str(part) for part in location if part not in ("body", "query", "path")]
-    return ".".join(parts) or "body"
-
-
-def _plain_message(fault: dict[str, Any]) -> str:
-    # Never the rejected input itself: it may be a password.
-    if fault["type"] == "json_invalid":
-        return "The body is not valid JSON."
-    if fault["type"] == "extra_forbidden":
-        return "There is no such field."
-    text = str(fault["msg"]).removeprefix("Value error, ")
-    return text if text.endswith(".") else f"{text}."
-
-
-async def _refuse_http(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 404:
-        return problem(NotFound("There is no such route."))
-    answer = problem(InvalidRequest(str(error.detail)))
-    answer.status_code = error.status_code
-    return answer
-
-
-async def _refuse_fault(request: Request, error: Exception) -> JSONResponse:
-    log.error("request failed", exc_info=error, extra={"method": request.method, "route": request.url.path})
-    return problem(InternalError("This is a fault of the product; its log has the details."))
 
 
 def register_routes(app: df.DFApp, web: FastAPI, routers: Iterable[APIRouter]) -> None:
