@@ -3,7 +3,7 @@
 A slot has an owner and an expiry, so a run that vanished gives its slot back by itself.
 """
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from shared.durable import Entity
 from shared.models import Value
@@ -15,7 +15,7 @@ INSTALLATION = "installation"
 class Slots(Value):
     """Who holds a slot, and until when."""
 
-    holders: dict[str, AwareDatetime] = {}
+    holders: dict[str, AwareDatetime] = Field(default_factory=dict)
 
 
 class SlotRequest(Value):

@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Generator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, get_type_hints
+from typing import Any, Generic, Protocol, TypeVar, get_type_hints, runtime_checkable
 
 import azure.durable_functions as df
 from pydantic import BaseModel, TypeAdapter
@@ -19,7 +19,6 @@ from shared.naming import six_from
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
 Request = TypeVar("Request", bound=BaseModel)
 Result = TypeVar("Result")
 State = TypeVar("State", bound=BaseModel)
@@ -27,6 +26,7 @@ Steps = Generator[Any, Any, Result]
 """What a plan is: it yields the SDK's tasks and returns its result."""
 
 
+@runtime_checkable
 class Trigger(Protocol):
     """Anything that a room offers to the function app."""
 
