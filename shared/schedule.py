@@ -54,8 +54,8 @@ def parse_frequency(text: str) -> timedelta:
 def check_schedule(schedule: str, time_zone: str) -> None:
     """Raises InvalidRequest unless `schedule` is a cron expression that fires, at gaps of at least 15 minutes.
 
-    It has 5 fields, or 6 of which the first, the seconds, is 0; `time_zone` is the name of an IANA zone. In the night in
-    which clocks go forward, a time that does not exist moves to the next that does, and may come nearer to another.
+    It has 5 fields, or 6 of which the first, the seconds, is 0; `time_zone` is the name of an IANA zone. In the night
+    in which clocks go forward, a time that does not exist moves to the next that does, and may come nearer to another.
     """
     _zone(time_zone)
     cron = _cron(schedule, datetime(2024, 1, 1, tzinfo=UTC))
@@ -146,5 +146,5 @@ def _cron(schedule: str, start: datetime) -> CronSim:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError) as error:  # an unknown key, a path outside the database, a folder
+    except (KeyError, ValueError, OSError) as error:  # unknown; a path outside the database; a folder
         raise InvalidRequest(f"Time zone {name!r} is not known. Use an IANA name, such as Europe/Madrid.") from error

@@ -190,11 +190,9 @@ def _needed(name: str, value: T | None) -> T:
 
 
 def _complaints(error: ValidationError) -> list[str]:
-    complaints = []
-    for problem in error.errors(include_input=False, include_context=False, include_url=False):
-        name = str(problem["loc"][0])
-        complaints.append(f"Setting {name.upper()} cannot be read ({problem['msg']}). It holds: {_meaning(name)}")
-    return complaints
+    # Their own texts are left out: some of them quote the value.
+    names = [str(problem["loc"][0]) for problem in error.errors(include_input=False, include_url=False)]
+    return [f"Setting {name.upper()} cannot be read. It holds: {_meaning(name)}" for name in names]
 
 
 def _meaning(name: str) -> str:
