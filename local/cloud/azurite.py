@@ -41,12 +41,18 @@ class AzuriteFailed(Exception):
 
 
 class Azurite:
-    """One Azurite whose data lie in folder; certificate is a PEM file of certificate and key, signed by authority."""
+    """One Azurite whose data lie in folder; certificate is a PEM file of certificate and key, signed by authority.
 
-    def __init__(self, folder: Path, certificate: Path, authority: Path) -> None:
+    An earlier Azurite that still works on the folder gets claim_seconds to end.
+    """
+
+    def __init__(
+        self, folder: Path, certificate: Path, authority: Path, *, claim_seconds: float = CLAIM_SECONDS
+    ) -> None:
         self._folder = folder
         self._certificate = certificate
         self._authority = authority
+        self._claim_seconds = claim_seconds
         self._log = folder / "azurite.log"
         self._process: asyncio.subprocess.Process | None = None
 
@@ -130,7 +136,7 @@ class Azurite:
         """
         path = self._folder / "azurite.lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = asyncio.get_running_loop().time() + CLAIM_SECONDS
+        deadline = asyncio.get_running_loop().time() + self._claim_seconds
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode
 
@@ -52,10 +52,14 @@ class Grant:
 
 
 class SignIn:
-    """The browser's endpoints. Codes live in memory: a restart in the middle means to sign in again."""
+    """The browser's endpoints. Codes live in memory: a restart in the middle means to sign in again.
 
-    def __init__(self, issuer: TokenIssuer) -> None:
+    now gives the Unix time by which codes expire.
+    """
+
+    def __init__(self, issuer: TokenIssuer, now: Callable[[], float] = time.time) -> None:
         self._issuer = issuer
+        self._now = now
         self._grants: dict[str, Grant] = {}
 
     def routes(self, prefix: str) -> list[Route]:
@@ -94,7 +98,7 @@ class SignIn:
             return refusal
         if not fields.get("name"):
             return HTMLResponse("A name is needed to sign in.", 400)
-        now = time.time()
+        now = self._now()
         self._grants = {code: grant for code, grant in self._grants.items() if grant.expires > now}
         code = secrets.token_urlsafe(32)
         self._grants[code] = Grant(
@@ -134,7 +138,7 @@ class SignIn:
 
     def _redeem_code(self, fields: Mapping[str, str]) -> Response:
         grant = self._grants.pop(fields.get("code", ""), None)
-        if grant is None or grant.expires < time.time():
+        if grant is None or grant.expires < self._now():
             return _token_error("invalid_grant", "The code is unknown, used or expired.")
         if fields.get("redirect_uri") != grant.redirect_uri:
             return _token_error("invalid_grant", "redirect_uri differs from the one the code was sent to.")

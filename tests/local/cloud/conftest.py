@@ -1,0 +1,55 @@
+"""One local cloud for all tests here, and clients for it: the SDKs as the product uses them, and plain HTTPS."""
+
+import os
+import ssl
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from azure.appconfiguration import AzureAppConfigurationClient
+from azure.identity import DefaultAzureCredential
+from azure.keyvault.secrets import SecretClient
+
+from local.cloud.cloud import LocalCloud
+from tests.local.cloud.running_cloud import running_cloud
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    with running_cloud(tmp_path_factory.mktemp("home")) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def environment(cloud: LocalCloud) -> dict[str, str]:
+    """The cloud's settings, which are also in the environment until the test ends."""
+    os.environ.update(cloud.environment())
+    return cloud.environment()
+
+
+@pytest.fixture
+def credential(environment: dict[str, str]) -> Iterator[DefaultAzureCredential]:
+    credential = DefaultAzureCredential()
+    with credential:
+        yield credential
+
+
+@pytest.fixture
+def vault(environment: dict[str, str], credential: DefaultAzureCredential) -> Iterator[SecretClient]:
+    with SecretClient(environment["AZURE_KEYVAULT_URL"], credential) as client:
+        yield client
+
+
+@pytest.fixture
+def configuration(
+    environment: dict[str, str], credential: DefaultAzureCredential
+) -> Iterator[AzureAppConfigurationClient]:
+    with AzureAppConfigurationClient(environment["AZURE_APPCONFIG_ENDPOINT"], credential) as client:
+        yield client
+
+
+@pytest.fixture
+def https(cloud: LocalCloud) -> Iterator[httpx.Client]:
+    """A client that trusts the local authority and nobody else, and follows no redirects."""
+    with httpx.Client(verify=ssl.create_default_context(cafile=cloud.ca_certificate)) as client:
+        yield client
