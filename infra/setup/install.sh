@@ -21,7 +21,7 @@ stop() {
 
 at_exit() {
     local code=$?
-    [ ! -e "$no_cluster_file" ] || as_root rm -f "$no_cluster_file"
+    allow_clusters
     if [ "$code" = 0 ]; then
         rm -f "$log"
     elif [ -n "$failure" ]; then
@@ -84,15 +84,22 @@ missing_packages() { # prints the Debian packages whose tools are not on this ma
     fi
 }
 
+forbid_clusters() { # our own servers need PostgreSQL's programs, not the cluster that Debian would create and start
+    as_root sh -c 'mkdir -p "$(dirname "$1")" && echo "create_main_cluster = false" > "$1"' - "$no_cluster_file"
+}
+
+allow_clusters() {
+    [ -e "$no_cluster_file" ] || return 0
+    as_root rm -f "$no_cluster_file"
+    as_root rmdir --ignore-fail-on-non-empty "$(dirname "$no_cluster_file")"
+}
+
 install_packages() {
     as_root apt-get -q update
-    # Servers of our own need PostgreSQL's programs, not the cluster that Debian would create and start.
-    as_root sh -c 'mkdir -p "$(dirname "$1")" && echo "create_main_cluster = false" > "$1"' - "$no_cluster_file"
-    local code=0
+    forbid_clusters
     as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get -q -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$@" || code=$?
-    as_root rm -f "$no_cluster_file"
-    return "$code"
+        apt-get -q -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$@"
+    allow_clusters
 }
 
 make_venv() {
