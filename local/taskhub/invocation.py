@@ -1,5 +1,7 @@
 """What the task hub asks of whoever runs the user's functions, and how that may fail."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 
@@ -28,3 +30,26 @@ class Invoker(Protocol):
     async def entity(self, name: str, body: str) -> str:
         """Gives the SDK's batch answer (state and results, as JSON) for a batch of operations."""
         ...
+
+
+MOST_LOSSES = 10
+"""So often may a worker die over one invocation; then the invocation fails, or it would take workers down for ever."""
+
+
+async def pause_after_loss(losses: int) -> None:
+    """Gives the worker time to come back: 0.1 s after the first loss, doubling up to 5 s."""
+    await asyncio.sleep(min(0.1 * 2 ** (losses - 1), 5.0))
+
+
+async def invoke_persistently(invoke: Callable[[], Awaitable[str]]) -> str:
+    """Gives the answer, asking again when the worker dies; after MOST_LOSSES deaths raises FunctionFailed."""
+    for losses in range(1, MOST_LOSSES + 1):
+        try:
+            return await invoke()
+        except WorkerLost:
+            await pause_after_loss(losses)
+    raise FunctionFailed(lost_too_often())
+
+
+def lost_too_often() -> str:
+    return f"WorkerLost: the worker process died {MOST_LOSSES} times while it ran this; it is not tried again"
