@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,13 @@ from tests.support.loopback import refuse_other_addresses
 
 ROOT = Path(__file__).parent.parent
 OUR_SETTINGS = ("AZURE_", "AzureWebJobs", "BACKUP_", "DILUX_", "IDENTITY_", "MSI_", "SCHEDULER_", "ALLOWED_NETWORKS")
+
+SHARED_SERVERS = {
+    "tests.support.databases": "stop_servers",
+    "tests.support.azurite": "end_plain_azurite",
+    "tests.support.cloud": "stop_cloud",
+}
+"""Modules that start servers for all tests when one first asks for them; each with its function that ends them."""
 
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("seeded")
@@ -37,6 +45,15 @@ def loopback_only() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         refuse_other_addresses(patch, socket.socket)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def shared_servers() -> Iterator[None]:
+    """What tests share ends with the session; modules that no test imported have started nothing."""
+    yield
+    for module, stop in SHARED_SERVERS.items():
+        if module in sys.modules:
+            getattr(sys.modules[module], stop)()
 
 
 @pytest.fixture(autouse=True)
