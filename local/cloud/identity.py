@@ -30,7 +30,7 @@ def identity_application(issuer: TokenIssuer) -> Starlette:
                 "end_session_endpoint": f"{endpoints}/logout",
                 "jwks_uri": f"{issuer.authority}/{tenant}/discovery/v2.0/keys",
                 "response_types_supported": ["code"],
-                "response_modes_supported": ["query", "fragment"],
+                "response_modes_supported": ["query", "fragment", "form_post"],
                 "subject_types_supported": ["pairwise"],
                 "id_token_signing_alg_values_supported": [ALGORITHM],
                 "code_challenge_methods_supported": ["S256"],

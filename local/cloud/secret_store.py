@@ -8,7 +8,7 @@ import json
 import sqlite3
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -89,11 +89,14 @@ class Secret:
 
 
 class SecretStore:
-    """The vault at path. Every method is one transaction; threads may call at the same time."""
+    """The vault at path; now gives the Unix time.
 
-    def __init__(self, path: Path, lag_seconds: float = LAG_SECONDS) -> None:
+    Every method is one transaction; threads may call at the same time.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self._file = SqliteFile(path, SCHEMA)
-        self._lag_seconds = lag_seconds
+        self._now = now
 
     def close(self) -> None:
         """Closes the file."""
@@ -101,9 +104,9 @@ class SecretStore:
 
     def set(self, name: str, value: str, attributes: Attributes) -> Secret:
         """A new version, the latest. Raises NameConflict while the name is deleted or on its way."""
-        now = time.time()
+        now = int(self._now())
         with self._file.transaction() as connection:
-            state = self._state(connection, name, now)
+            state = self._state(connection, name)
             if state not in (None, NameState.ACTIVE):
                 raise NameConflict(name, state)
             connection.execute("INSERT OR IGNORE INTO names VALUES (?, 0, 0)", (name,))
@@ -119,8 +122,8 @@ class SecretStore:
                     attributes.enabled is not False,
                     attributes.not_before,
                     attributes.expires,
-                    int(now),
-                    int(now),
+                    now,
+                    now,
                 ),
             )
             return _find(connection, name, "")
@@ -146,7 +149,7 @@ class SecretStore:
                     change.enabled,
                     change.not_before,
                     change.expires,
-                    int(time.time()),
+                    int(self._now()),
                     secret.position,
                 ),
             )
@@ -154,7 +157,7 @@ class SecretStore:
 
     def latest(self, after: str, limit: int) -> list[Secret]:
         """The latest version of up to limit active secrets, by name, from the first name after that one."""
-        before = time.time() - self._lag_seconds
+        before = self._now() - LAG_SECONDS
         with self._file.transaction() as connection:
             rows = connection.execute(
                 f"SELECT * FROM versions JOIN names USING (name) WHERE {LATEST} AND deleted = 0 AND changed <= ?"  # noqa: S608 # a constant
@@ -178,19 +181,19 @@ class SecretStore:
         """The latest version of the name, which is now on its way to be deleted. Raises SecretNotFound."""
         with self._file.transaction() as connection:
             self._require_active(connection, name)
-            connection.execute("UPDATE names SET deleted = 1, changed = ? WHERE name = ?", (time.time(), name))
+            connection.execute("UPDATE names SET deleted = 1, changed = ? WHERE name = ?", (self._now(), name))
             return _find(connection, name, "")
 
     def get_deleted(self, name: str) -> Secret:
         """The latest version of a deleted name. Raises SecretNotFound, also while it is on its way."""
         with self._file.transaction() as connection:
-            if self._state(connection, name, time.time()) is not NameState.DELETED:
+            if self._state(connection, name) is not NameState.DELETED:
                 raise SecretNotFound(name)
             return _find(connection, name, "")
 
     def deleted(self, after: str, limit: int) -> list[Secret]:
         """The latest version of up to limit deleted secrets, by name, from the first name after that one."""
-        before = time.time() - self._lag_seconds
+        before = self._now() - LAG_SECONDS
         with self._file.transaction() as connection:
             rows = connection.execute(
                 f"SELECT * FROM versions JOIN names USING (name) WHERE {LATEST} AND deleted = 1 AND changed <= ?"  # noqa: S608 # a constant
@@ -203,7 +206,7 @@ class SecretStore:
         """The latest version of a deleted name that is now on its way back. Raises SecretNotFound, NameConflict."""
         with self._file.transaction() as connection:
             self._require_deleted(connection, name)
-            connection.execute("UPDATE names SET deleted = 0, changed = ? WHERE name = ?", (time.time(), name))
+            connection.execute("UPDATE names SET deleted = 0, changed = ? WHERE name = ?", (self._now(), name))
             return _find(connection, name, "")
 
     def purge(self, name: str) -> None:
@@ -212,21 +215,21 @@ class SecretStore:
             self._require_deleted(connection, name)
             connection.execute("DELETE FROM names WHERE name = ?", (name,))
 
-    def _state(self, connection: sqlite3.Connection, name: str, now: float) -> NameState | None:
+    def _state(self, connection: sqlite3.Connection, name: str) -> NameState | None:
         row = connection.execute("SELECT deleted, changed FROM names WHERE name = ?", (name,)).fetchone()
         if row is None:
             return None
-        settled = row["changed"] <= now - self._lag_seconds
+        settled = row["changed"] <= self._now() - LAG_SECONDS
         if row["deleted"]:
             return NameState.DELETED if settled else NameState.BEING_DELETED
         return NameState.ACTIVE if settled else NameState.BEING_RECOVERED
 
     def _require_active(self, connection: sqlite3.Connection, name: str) -> None:
-        if self._state(connection, name, time.time()) is not NameState.ACTIVE:
+        if self._state(connection, name) is not NameState.ACTIVE:
             raise SecretNotFound(name)
 
     def _require_deleted(self, connection: sqlite3.Connection, name: str) -> None:
-        state = self._state(connection, name, time.time())
+        state = self._state(connection, name)
         if state is NameState.BEING_DELETED:
             raise NameConflict(name, state)
         if state is not NameState.DELETED:

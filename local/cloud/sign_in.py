@@ -37,6 +37,12 @@ PAGE = """<!doctype html>
 {roles}
 <button>Sign in</button></form></html>"""
 
+# What brings an answer to a page by POST, as the Azure SDKs want it: a form that the browser sends by itself.
+HAND_OVER = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Signed in</title>
+<form method="post" action="{address}">{hidden}<noscript><button>Continue</button></noscript></form>
+<script>document.forms[0].submit()</script></html>"""
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -78,11 +84,7 @@ class SignIn:
             return refusal
         if query.get("prompt") == "none":  # a hidden frame, where nobody could fill in a form
             return _send_back(query, {"error": "login_required", "error_description": "Sign in first."})
-        hidden = "".join(
-            f'<input type="hidden" name="{html.escape(key)}" value="{html.escape(value)}">'
-            for key, value in query.items()
-            if key not in ("name", "roles")
-        )
+        hidden = _hidden_inputs({key: value for key, value in query.items() if key not in ("name", "roles")})
         roles = "".join(
             f'<label><input type="checkbox" name="roles" value="{role}"{" checked" if role == ROLES[0] else ""}> '
             f"{role}</label>"
@@ -187,9 +189,23 @@ class SignIn:
 
 
 def _send_back(query: Mapping[str, str], answer: Mapping[str, str]) -> Response:
-    separator = "?" if query.get("response_mode", "query") == "query" else "#"
-    state = {"state": query["state"]} if "state" in query else {}
-    return RedirectResponse(f"{query['redirect_uri']}{separator}{urlencode({**answer, **state})}", 303)
+    if "state" in query:
+        answer = {**answer, "state": query["state"]}
+    address = query["redirect_uri"]
+    match query.get("response_mode"):
+        case "form_post":
+            return HTMLResponse(HAND_OVER.format(address=html.escape(address), hidden=_hidden_inputs(answer)))
+        case "fragment":
+            return RedirectResponse(f"{address}#{urlencode(answer)}", 303)
+        case _:
+            return RedirectResponse(f"{address}?{urlencode(answer)}", 303)
+
+
+def _hidden_inputs(fields: Mapping[str, str]) -> str:
+    return "".join(
+        f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
+        for name, value in fields.items()
+    )
 
 
 def _is_loopback(url: str) -> bool:

@@ -3,6 +3,7 @@
 import os
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,8 +16,13 @@ from tests.local.cloud.running_cloud import running_cloud
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    with running_cloud(tmp_path_factory.mktemp("home")) as cloud:
+def cloud_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def cloud(cloud_home: Path) -> Iterator[LocalCloud]:
+    with running_cloud(cloud_home) as cloud:
         yield cloud
 
 

@@ -16,6 +16,11 @@ def test_a_free_port_is_used_again() -> None:
         assert again.getsockname() == ("127.0.0.1", port)
 
 
+def test_a_listener_says_that_it_is_tcp_so_that_replies_are_not_held_back() -> None:
+    with listen(None) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 def test_another_port_replaces_a_taken_one() -> None:
     with listen(None) as taken:
         taken.listen()

@@ -1,24 +1,23 @@
-"""Sign-in as MSAL does it, with a browser that fills in the form, and what must not work."""
+"""Sign-in as the Azure SDK and its MSAL do it, with a browser that fills in the form, and what must not work."""
 
 import asyncio
 import base64
 import hashlib
+import html
 import re
+import threading
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import jwt
-import msal  # type: ignore[import-untyped] # ships no types
 import pytest
+from azure.identity import InteractiveBrowserCredential
 from starlette.applications import Starlette
 
 from local.cloud.cloud import LocalCloud
 from local.cloud.sign_in import CODE_SECONDS, SignIn
 from local.cloud.tokens import TokenIssuer, keep_tenant
-
-# MSAL advises against what every single-page application has to use.
-pytestmark = pytest.mark.filterwarnings("ignore:response_mode='form_post' is recommended")
 
 DASHBOARD = "http://127.0.0.1:7071/dashboard"
 VERIFIER = "a-verifier-that-is-long-enough-for-the-standard"
@@ -45,27 +44,44 @@ def query(environment: dict[str, str]) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def application(environment: dict[str, str]) -> msal.PublicClientApplication:
-    authority = f"{environment['AZURE_AUTHORITY_HOST']}/{environment['AZURE_TENANT_ID']}/v2.0"
-    return msal.PublicClientApplication(environment["AZURE_CLIENT_ID"], oidc_authority=authority)
+def hidden_inputs(page: str) -> dict[str, str]:
+    return {name: html.unescape(value) for name, value in re.findall(r'"hidden" name="([^"]*)" value="([^"]*)"', page)}
 
 
-def fill_in(https: httpx.Client, address: str, *, name: str, roles: list[str]) -> dict[str, str]:
-    """Opens the form as a browser would, fills it in, and returns what the redirect brings back."""
+def fill_in(https: httpx.Client, address: str, *, name: str, roles: list[str]) -> httpx.Response:
+    """Opens the form as a browser would, fills it in, and returns what comes then."""
     page = https.get(address)
     assert page.status_code == 200
-    hidden = dict(re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', page.text))
-    answer = https.post(address.partition("?")[0], data={**hidden, "name": name, "roles": roles})
-    assert answer.status_code == 303
-    target = urlsplit(answer.headers["location"])
-    assert answer.headers["location"].startswith(DASHBOARD)
-    return {key: values[0] for key, values in parse_qs(target.query or target.fragment).items()}
+    return https.post(address.partition("?")[0], data={**hidden_inputs(page.text), "name": name, "roles": roles})
+
+
+class Browser:
+    """What a person and their browser do when an SDK opens the sign-in page."""
+
+    def __init__(self, https: httpx.Client, roles: list[str]) -> None:
+        self._https = https
+        self._roles = roles
+        self._thread: threading.Thread | None = None
+
+    def open(self, address: str) -> bool:
+        self._thread = threading.Thread(target=self._sign_in, args=(address,))
+        self._thread.start()
+        return True
+
+    def _sign_in(self, address: str) -> None:
+        page = fill_in(self._https, address, name="Ana", roles=self._roles).text
+        (target,) = re.findall(r'action="([^"]*)"', page)
+        self._https.post(html.unescape(target), data=hidden_inputs(page))
+
+    def close(self) -> None:
+        assert self._thread is not None
+        self._thread.join()
 
 
 def get_code(https: httpx.Client, endpoints: str, query: dict[str, str]) -> str:
     address = str(httpx.URL(f"{endpoints}/authorize", params=query))
-    return fill_in(https, address, name="Ana", roles=["Backup.Read"])["code"]
+    target = fill_in(https, address, name="Ana", roles=["Backup.Read"]).headers["location"]
+    return parse_qs(urlsplit(target).query)["code"][0]
 
 
 def redeem(https: httpx.Client, endpoints: str, query: dict[str, str], **changes: str) -> httpx.Response:
@@ -79,36 +95,27 @@ def redeem(https: httpx.Client, endpoints: str, query: dict[str, str], **changes
     return https.post(f"{endpoints}/token", data=fields)
 
 
-def test_msal_signs_in_with_the_name_and_roles_of_the_form(
-    cloud: LocalCloud, application: msal.PublicClientApplication, https: httpx.Client
+def test_the_azure_sdk_signs_in_by_browser_and_refreshes_without_asking_again(
+    environment: dict[str, str], https: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flow = application.initiate_auth_code_flow(
-        [f"api://{cloud.environment()['AZURE_CLIENT_ID']}/access_as_user"], redirect_uri=DASHBOARD
-    )
+    browser = Browser(https, ["Backup.Read", "Backup.Operator"])
+    monkeypatch.setattr("webbrowser.open", browser.open)
+    scope = f"api://{environment['AZURE_CLIENT_ID']}/access_as_user"
 
-    answer = fill_in(https, flow["auth_uri"], name="Ana", roles=["Backup.Read", "Backup.Operator"])
-    result = application.acquire_token_by_auth_code_flow(flow, answer)
+    with InteractiveBrowserCredential(
+        tenant_id=environment["AZURE_TENANT_ID"],
+        client_id=environment["AZURE_CLIENT_ID"],
+        disable_instance_discovery=True,
+    ) as credential:
+        account = credential.authenticate(scopes=[scope])
+        browser.close()
+        # Claims make it ask for a new token, which it may do with the refresh token only.
+        token = credential.get_token(scope, claims='{"access_token": {}}').token
 
-    assert result["id_token_claims"]["name"] == "Ana"
-    claims = jwt.decode(result["access_token"], options={"verify_signature": False})
+    assert account.username == "Ana"
+    claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["roles"] == ["Backup.Read", "Backup.Operator"]
-    assert claims["aud"] == cloud.environment()["AZURE_CLIENT_ID"]
-
-
-def test_msal_refreshes_the_token_without_asking_again(
-    cloud: LocalCloud, application: msal.PublicClientApplication, https: httpx.Client
-) -> None:
-    scopes = [f"api://{cloud.environment()['AZURE_CLIENT_ID']}/access_as_user"]
-    flow = application.initiate_auth_code_flow(scopes, redirect_uri=DASHBOARD)
-    answer = fill_in(https, flow["auth_uri"], name="Ana", roles=["Backup.Admin"])
-    application.acquire_token_by_auth_code_flow(flow, answer)
-
-    (account,) = application.get_accounts()
-    result = application.acquire_token_silent(scopes, account, force_refresh=True)
-
-    assert result is not None
-    claims = jwt.decode(result["access_token"], options={"verify_signature": False})
-    assert claims["roles"] == ["Backup.Admin"]
+    assert claims["aud"] == environment["AZURE_CLIENT_ID"]
 
 
 def test_a_fragment_brings_the_code_back_when_it_is_asked_for(

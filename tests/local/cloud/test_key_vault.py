@@ -1,0 +1,416 @@
+"""Key Vault through its unmodified SDK, and on the wire where the SDK hides what happens."""
+
+import os
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.identity import DefaultAzureCredential
+from azure.keyvault.secrets import SecretClient
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from local.cloud.cloud import LocalCloud
+from local.cloud.key_vault import key_vault_application
+from local.cloud.ports import listen
+from local.cloud.secret_store import LAG_SECONDS, SecretStore
+from local.cloud.server import LoopbackServer
+from local.cloud.tokens import TokenIssuer, keep_tenant
+from tests.local.cloud.running_cloud import background_loop, running_cloud
+
+
+class Clock:
+    """A clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def wait(self) -> None:
+        """Let what was begun be complete."""
+        self.seconds += LAG_SECONDS
+
+
+def inner_code(error: HttpResponseError) -> Any:
+    assert error.error is not None
+    return error.error.innererror["code"]
+
+
+def resource_of(environment: dict[str, str]) -> str:
+    """The audience of the vault's tokens: a parent domain of its own address, which is what clients insist on."""
+    return environment["AZURE_KEYVAULT_URL"].replace("127.", "")
+
+
+def vault_token(cloud: LocalCloud, **claims: Any) -> str:
+    environment = cloud.environment()
+    usual = {
+        "aud": resource_of(environment),
+        "iss": f"https://sts.windows.net/{environment['AZURE_TENANT_ID']}/",
+    }
+    return cloud.mint_token(roles=[], name="an app", **{**usual, **claims})
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def timed_vault(
+    cloud_home: Path, credential: DefaultAzureCredential, clock: Clock, tmp_path: Path
+) -> Iterator[SecretClient]:
+    """A vault of its own beside the cloud's, in which time is the clock's."""
+    store = SecretStore(tmp_path / "vault.sqlite", clock.now)
+    issuer = TokenIssuer(keep_tenant(cloud_home / "cloud" / "tenant.json"), os.environ["AZURE_AUTHORITY_HOST"])
+    listener = listen(None)
+    port = listener.getsockname()[1]
+    application = key_vault_application(store, issuer, port)
+    server = LoopbackServer(application, listener, cloud_home / "cloud" / "server.pem")
+    with background_loop() as loop, closing(store), SecretClient(f"https://127.0.0.1:{port}", credential) as client:
+        loop.run(server.start())
+        yield client
+        loop.run(server.stop())
+
+
+@pytest.fixture
+def url(environment: dict[str, str]) -> str:
+    return environment["AZURE_KEYVAULT_URL"]
+
+
+@pytest.fixture
+def allowed(cloud: LocalCloud) -> dict[str, str]:
+    """Headers that the vault lets in."""
+    return {"Authorization": f"Bearer {vault_token(cloud)}"}
+
+
+def test_a_secret_comes_back_as_it_was_set(vault: SecretClient, url: str) -> None:
+    expires = datetime(2030, 1, 2, tzinfo=UTC)
+
+    vault.set_secret(
+        "db-shop-password",
+        "pä🔑",
+        content_type="text/plain",
+        tags={"database": "shop"},
+        expires_on=expires,
+        not_before=datetime(2020, 1, 1, tzinfo=UTC),
+    )
+
+    secret = vault.get_secret("db-shop-password")
+    assert secret.value == "pä🔑"
+    assert secret.properties.content_type == "text/plain"
+    assert secret.properties.tags == {"database": "shop"}
+    assert secret.properties.expires_on == expires
+    assert secret.properties.vault_url == url
+    assert secret.properties.recovery_level == "Recoverable+Purgeable"
+
+
+def test_setting_again_makes_a_version_and_keeps_the_one_before(vault: SecretClient) -> None:
+    first = vault.set_secret("versioned", "one")
+    second = vault.set_secret("versioned", "two")
+
+    assert vault.get_secret("versioned").value == "two"
+    assert vault.get_secret("versioned", first.properties.version).value == "one"
+    versions = [each.version for each in vault.list_properties_of_secret_versions("versioned")]
+    assert versions == [first.properties.version, second.properties.version]
+
+
+def test_names_are_the_same_in_upper_and_lower_case(vault: SecretClient) -> None:
+    vault.set_secret("Mixed-Case", "value")
+
+    assert vault.get_secret("mixed-case").value == "value"
+
+
+def test_an_update_changes_attributes_and_never_the_value(vault: SecretClient) -> None:
+    vault.set_secret("updated", "value", content_type="text/plain", tags={"a": "1"})
+
+    vault.update_secret_properties("updated", tags={"a": "2"}, expires_on=datetime(2031, 1, 1, tzinfo=UTC))
+
+    secret = vault.get_secret("updated")
+    assert secret.value == "value"
+    assert secret.properties.tags == {"a": "2"}
+    assert secret.properties.content_type == "text/plain"
+    assert secret.properties.expires_on == datetime(2031, 1, 1, tzinfo=UTC)
+
+
+def test_a_disabled_secret_is_forbidden_until_it_is_enabled(vault: SecretClient) -> None:
+    vault.set_secret("disabled", "value", enabled=False)
+
+    with pytest.raises(HttpResponseError) as refused:
+        vault.get_secret("disabled")
+    assert refused.value.status_code == 403
+    assert inner_code(refused.value) == "SecretDisabled"
+
+    vault.update_secret_properties("disabled", enabled=True)
+    assert vault.get_secret("disabled").value == "value"
+
+
+def test_an_expired_secret_can_still_be_read(vault: SecretClient) -> None:
+    vault.set_secret("expired", "value", expires_on=datetime(2020, 1, 1, tzinfo=UTC))
+
+    assert vault.get_secret("expired").value == "value"
+
+
+@pytest.mark.parametrize("version", [None, "0123456789abcdef0123456789abcdef"])
+def test_an_unknown_secret_or_version_is_not_found(vault: SecretClient, version: str | None) -> None:
+    if version is not None:
+        vault.set_secret("unknown-version", "value")
+
+    with pytest.raises(ResourceNotFoundError) as missing:
+        vault.get_secret("unknown-version" if version else "unknown", version)
+    assert missing.value.error is not None
+    assert missing.value.error.code == "SecretNotFound"
+
+
+@pytest.mark.parametrize("name", ["db-password-prod_website", "a.b", "ñ", "a" * 128], ids=str)
+def test_a_name_with_anything_but_letters_digits_and_hyphens_is_refused(vault: SecretClient, name: str) -> None:
+    with pytest.raises(HttpResponseError) as refused:
+        vault.set_secret(name, "value")
+
+    assert refused.value.status_code == 400
+    assert refused.value.error is not None
+    assert refused.value.error.code == "BadParameter"
+
+
+def test_a_value_may_have_25_kilobytes_and_not_one_more(vault: SecretClient) -> None:
+    vault.set_secret("large", "ñ" * (25 * 512))
+
+    with pytest.raises(HttpResponseError) as refused:
+        vault.set_secret("large", "ñ" * (25 * 512) + "x")
+    assert refused.value.status_code == 400
+
+
+def test_the_sdk_waits_until_a_deletion_is_complete(vault: SecretClient) -> None:
+    vault.set_secret("deleted-and-waited-for", "value")
+
+    vault.begin_delete_secret("deleted-and-waited-for").wait()
+
+    deleted = vault.get_deleted_secret("deleted-and-waited-for")
+    assert deleted.recovery_id is not None
+    assert deleted.scheduled_purge_date is not None
+    assert deleted.deleted_date is not None
+    assert (deleted.scheduled_purge_date - deleted.deleted_date).days == 90
+
+
+def test_a_name_is_neither_there_nor_deleted_for_a_moment(timed_vault: SecretClient) -> None:
+    timed_vault.set_secret("in-between", "value")
+
+    timed_vault.begin_delete_secret("in-between")
+
+    for get in (timed_vault.get_secret, timed_vault.get_deleted_secret):
+        with pytest.raises(ResourceNotFoundError):
+            get("in-between")
+    assert not list(timed_vault.list_properties_of_secrets())
+    assert not list(timed_vault.list_deleted_secrets())
+
+
+@pytest.mark.parametrize("operation", ["purge_deleted_secret", "begin_recover_deleted_secret", "set_secret"])
+def test_a_deletion_must_be_complete_before_anything_else(timed_vault: SecretClient, operation: str) -> None:
+    timed_vault.set_secret("being-deleted", "value")
+    timed_vault.begin_delete_secret("being-deleted")
+
+    with pytest.raises(ResourceExistsError) as conflict:
+        getattr(timed_vault, operation)(*["being-deleted", "again"][: 2 if operation == "set_secret" else 1])
+
+    assert inner_code(conflict.value) == "ObjectIsBeingDeleted"
+
+
+def test_the_name_of_a_deleted_secret_is_taken(timed_vault: SecretClient, clock: Clock) -> None:
+    timed_vault.set_secret("taken", "value")
+    timed_vault.begin_delete_secret("taken")
+    clock.wait()
+
+    with pytest.raises(ResourceExistsError) as conflict:
+        timed_vault.set_secret("taken", "again")
+
+    assert inner_code(conflict.value) == "ObjectIsDeletedButRecoverable"
+
+
+def test_a_recovered_secret_has_its_versions_again(timed_vault: SecretClient, clock: Clock) -> None:
+    first = timed_vault.set_secret("recovered", "one")
+    timed_vault.set_secret("recovered", "two")
+    timed_vault.begin_delete_secret("recovered")
+    clock.wait()
+
+    timed_vault.begin_recover_deleted_secret("recovered")
+    clock.wait()
+
+    assert timed_vault.get_secret("recovered").value == "two"
+    assert timed_vault.get_secret("recovered", first.properties.version).value == "one"
+    with pytest.raises(ResourceNotFoundError):
+        timed_vault.get_deleted_secret("recovered")
+
+
+def test_a_recovery_must_be_complete_before_the_next_version(timed_vault: SecretClient, clock: Clock) -> None:
+    timed_vault.set_secret("being-recovered", "one")
+    timed_vault.begin_delete_secret("being-recovered")
+    clock.wait()
+
+    timed_vault.begin_recover_deleted_secret("being-recovered")
+
+    with pytest.raises(ResourceExistsError) as conflict:
+        timed_vault.set_secret("being-recovered", "too early")
+    assert inner_code(conflict.value) == "ObjectIsBeingRecovered"
+
+
+def test_a_purged_name_starts_afresh(timed_vault: SecretClient, clock: Clock) -> None:
+    old = timed_vault.set_secret("purged", "old")
+    timed_vault.begin_delete_secret("purged")
+    clock.wait()
+
+    timed_vault.purge_deleted_secret("purged")
+    timed_vault.set_secret("purged", "new")
+
+    assert timed_vault.get_secret("purged").value == "new"
+    with pytest.raises(ResourceNotFoundError):
+        timed_vault.get_secret("purged", old.properties.version)
+
+
+@pytest.mark.parametrize("operation", ["begin_delete_secret", "begin_recover_deleted_secret", "purge_deleted_secret"])
+def test_nothing_can_be_done_to_a_secret_that_never_was(vault: SecretClient, operation: str) -> None:
+    with pytest.raises(ResourceNotFoundError):
+        getattr(vault, operation)("never-was")
+
+
+def test_lists_come_in_pages_of_25_and_hold_no_values(vault: SecretClient) -> None:
+    names = [f"listed-{number:03}" for number in range(30)]
+    for name in names:
+        vault.set_secret(name, "value that is not listed")
+    vault.set_secret(names[0], "a newer version")
+
+    pages = [list(page) for page in vault.list_properties_of_secrets().by_page()]
+
+    assert max(len(page) for page in pages) == 25
+    listed = [each.name for page in pages for each in page]
+    assert [name for name in listed if name in names] == names
+    assert not hasattr(pages[0][0], "value")
+
+
+def test_pages_may_be_asked_for_smaller(vault: SecretClient) -> None:
+    for value in ("1", "2", "3"):
+        vault.set_secret("small-pages", value)
+
+    pages = vault.list_properties_of_secret_versions("small-pages", max_page_size=2).by_page()
+
+    assert [len(list(page)) for page in pages] == [2, 1]
+
+
+def test_deleted_secrets_are_listed_until_they_are_purged(timed_vault: SecretClient, clock: Clock) -> None:
+    for name in ("gone-1", "gone-2"):
+        timed_vault.set_secret(name, "value")
+        timed_vault.begin_delete_secret(name)
+    clock.wait()
+
+    pages = [[each.name for each in page] for page in timed_vault.list_deleted_secrets(max_page_size=1).by_page()]
+    timed_vault.purge_deleted_secret("gone-1")
+
+    assert pages == [["gone-1"], ["gone-2"]]
+    assert [each.name for each in timed_vault.list_deleted_secrets()] == ["gone-2"]
+    assert not list(timed_vault.list_properties_of_secrets())
+
+
+def test_a_request_without_a_token_is_told_where_to_get_one(cloud: LocalCloud, url: str, https: httpx.Client) -> None:
+    answer = https.get(f"{url}/secrets/any/")
+
+    environment = cloud.environment()
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == (
+        f'Bearer authorization="{environment["AZURE_AUTHORITY_HOST"]}/{environment["AZURE_TENANT_ID"]}", '
+        f'resource="{resource_of(environment)}"'
+    )
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "https://vault.example.com"},
+        {"aud": "https://appconfig.azure.com"},
+        {"iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/"},
+        {"lifetime_seconds": -1},
+        {"nbf": int(time.time()) + 3600},
+    ],
+    ids=["audience", "another service", "tenant", "expired", "not yet"],
+)
+def test_a_token_for_something_else_is_refused(
+    cloud: LocalCloud, url: str, https: httpx.Client, claims: dict[str, Any]
+) -> None:
+    headers = {"Authorization": f"Bearer {vault_token(cloud, **claims)}"}
+
+    answer = https.get(f"{url}/secrets/any/", headers=headers)
+
+    assert answer.status_code == 401
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+
+def test_a_forged_token_is_refused(cloud: LocalCloud, url: str, https: httpx.Client) -> None:
+    token = vault_token(cloud)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    key_id = jwt.get_unverified_header(token)["kid"]
+    forged = [jwt.encode(claims, key, "RS256", headers={"kid": key_id}), jwt.encode(claims, "", "none"), "no token"]
+
+    answers = [https.get(f"{url}/secrets", headers={"Authorization": f"Bearer {token}"}) for token in forged]
+
+    assert [answer.status_code for answer in answers] == [401, 401, 401]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "not json",
+        "[]",
+        "{}",
+        '{"value": 7, "contentType": "canary"}',
+        '{"value": "canary", "tags": ["canary"]}',
+        '{"value": "canary", "attributes": {"enabled": "canary"}}',
+        '{"value": "canary\\ud800"}',
+    ],
+)
+def test_a_bad_body_is_refused_without_repeating_what_it_holds(
+    url: str, https: httpx.Client, allowed: dict[str, str], body: str
+) -> None:
+    answer = https.put(f"{url}/secrets/bad-body", content=body, headers=allowed)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "BadParameter"
+    assert "canary" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["secrets?maxresults=26", "secrets?maxresults=0", "secrets?maxresults=x", "secrets/paged/versions?$skiptoken=x"],
+)
+def test_a_bad_page_is_refused(
+    vault: SecretClient, url: str, https: httpx.Client, allowed: dict[str, str], query: str
+) -> None:
+    vault.set_secret("paged", "value")
+
+    assert https.get(f"{url}/{query}", headers=allowed).status_code == 400
+
+
+def test_secrets_outlive_a_restart_in_a_private_file(tmp_path_factory: pytest.TempPathFactory) -> None:
+    home = tmp_path_factory.mktemp("kept")
+    with running_cloud(home) as cloud:
+        url = cloud.environment()["AZURE_KEYVAULT_URL"]
+        headers = {"Authorization": f"Bearer {vault_token(cloud)}"}
+        with trusting(cloud) as client:
+            client.put(f"{url}/secrets/kept", json={"value": "still here"}, headers=headers).raise_for_status()
+        modes = {path.stat().st_mode & 0o777 for path in (home / "cloud").glob("key-vault.sqlite*")}
+
+    with running_cloud(home) as cloud, trusting(cloud) as client:
+        answer = client.get(f"{url}/secrets/kept", headers=headers)
+
+    assert answer.json()["value"] == "still here"
+    assert modes == {0o600}
+
+
+def trusting(cloud: LocalCloud) -> httpx.Client:
+    return httpx.Client(verify=ssl.create_default_context(cafile=cloud.ca_certificate))
