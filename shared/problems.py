@@ -74,6 +74,14 @@ def checked(check: Callable[[T], object]) -> Callable[[T], T]:
     return validate
 
 
+def invalid_fields(faults: Sequence[Mapping[str, Any]]) -> InvalidRequest:
+    """All faults that pydantic found as one refusal; the first part of each location says where it stands."""
+    fields = tuple(FieldError(field=_field_name(fault), message=_message(fault)) for fault in faults)
+    text = "; ".join(f"{field.field}: {field.message}" for field in fields)
+    title = faults[0].get("ctx", {}).get("title") if len(faults) == 1 else None
+    return InvalidRequest(text, title=title, errors=fields)
+
+
 def problem(error: BackupError, status: int | None = None) -> JSONResponse:
     """`error` as problem+json, with the HTTP status of its kind unless another is given."""
     kind = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 503 if error.retry else 500)
@@ -107,7 +115,7 @@ def answer_with_problems(app: FastAPI, identify: Callable[[Request], object]) ->
         assert isinstance(error, RequestValidationError)
         if any(fault["type"] == "json_invalid" for fault in error.errors()):
             return await refuse_body(request, "The body is not valid JSON.")
-        return problem(_invalid_fields(error.errors()))
+        return problem(invalid_fields(error.errors()))
 
     async def refuse_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -149,15 +157,7 @@ class _FaultsAnswered:
             await answer(scope, receive, send)
 
 
-def _invalid_fields(faults: Sequence[Mapping[str, Any]]) -> InvalidRequest:
-    fields = tuple(FieldError(field=_field_name(fault), message=_message(fault)) for fault in faults)
-    text = "; ".join(f"{field.field}: {field.message}" for field in fields)
-    title = faults[0].get("ctx", {}).get("title") if len(faults) == 1 else None
-    return InvalidRequest(text, title=title, errors=fields)
-
-
 def _field_name(fault: Mapping[str, Any]) -> str:
-    # The first part of a location says where the field stands: body, query or path.
     parts = [str(part) for part in fault["loc"][1:]]
     named = fault.get("ctx", {}).get("field")
     return ".".join([*parts, named] if named else parts) or "body"
