@@ -29,6 +29,10 @@ class FunctionCaller:
         """The function's answer to its trigger's value. Raises FunctionFailed or WorkerLost."""
         return await self._pool.invoke(function, self._inputs(self._functions[function], value), body)
 
+    async def timer(self, function: str, trigger: str) -> None:
+        """Runs the function of a timer with the JSON of its trigger. Raises as `call`."""
+        await self.call(function, {"type": "json", "value": trigger})
+
     async def orchestrator(self, name: str, body: str) -> str:
         """See Invoker."""
         return await self._call_durable("orchestrationTrigger", name, body)

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# A host that was killed leaves its guards for a moment, while they kill what it started.
+# A host that was told to end is given a moment; one that runs on has the folder.
+HOLDER_SECONDS = 1.0
+
+# A host that was killed leaves its guards for a while, as they kill what it started.
 LEFTOVER_SECONDS = 10.0
 
 
@@ -44,10 +47,10 @@ def _make_private(path: Path, lock: Path) -> None:
 
 
 def _take(file: int, path: Path) -> None:
-    deadline = time.monotonic() + LEFTOVER_SECONDS
+    started = time.monotonic()
     while not _locked(file):
         holder = _holder(file)
-        if holder or time.monotonic() > deadline:
+        if time.monotonic() - started > (HOLDER_SECONDS if holder else LEFTOVER_SECONDS):
             user = f"Another host (process {holder})" if holder else "What a host left behind"
             raise HomeError(f"{user} uses {path}. Stop it, or choose another folder with --home.")
         time.sleep(0.05)

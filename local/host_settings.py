@@ -30,10 +30,7 @@ def read_host_settings(app: Path) -> HostSettings:
     path = app / "host.json"
     if not path.is_file():
         raise ValueError(f"There is no host.json in {app}: it is not the folder of a function app.")
-    try:
-        document: dict[str, Any] = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
+    document = _read_json(path)
     extensions = document.get("extensions", {})
     durable = extensions.get("durableTask", {})
     return HostSettings(
@@ -46,11 +43,29 @@ def read_host_settings(app: Path) -> HostSettings:
 
 
 def read_local_settings(app: Path) -> Mapping[str, str]:
-    """The values in the app's `local.settings.json`, if it has one."""
+    """The values in the app's `local.settings.json`, if it has one. Raises ValueError when it is no JSON."""
     path = app / "local.settings.json"
-    if not path.is_file():
-        return {}
-    return {name: str(value) for name, value in json.loads(path.read_text()).get("Values", {}).items()}
+    values = _read_json(path).get("Values", {}) if path.is_file() else {}
+    return {name: str(value) for name, value in values.items()}
+
+
+def resolve_settings(text: str, environment: Mapping[str, str]) -> str:
+    """The text with each `%NAME%` replaced by that setting. Raises ValueError for one that is missing."""
+
+    def setting(match: re.Match[str]) -> str:
+        if match[1] not in environment:
+            raise ValueError(f"the setting {match[1]}, named in {text!r}, is missing")
+        return environment[match[1]]
+
+    return re.sub("%([^%]+)%", setting, text)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
+    return document
 
 
 def _timeout(text: str | None) -> timedelta | None:

@@ -30,9 +30,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HttpRoute:
-    """One HTTP trigger: where it listens, to which methods (None: all), and who may call it."""
+    """One HTTP trigger: where it listens (as written, and parsed), to what methods (None: all), and who may call it."""
 
     function: str
+    text: str
     template: RouteTemplate
     methods: frozenset[str] | None
     level: str
@@ -101,9 +102,11 @@ class HttpTriggers:
 def parse_route(function: Function, prefix: str) -> HttpRoute:
     """The route of a function below the app's prefix. Raises ValueError for one that is not understood."""
     methods = function.properties.get("methods")
+    text = f"{prefix}/{function.properties['route']}"
     return HttpRoute(
         function=function.name,
-        template=parse_template(f"{prefix}/{function.properties['route']}"),
+        text=text,
+        template=parse_template(text),
         methods=frozenset(methods) if methods else None,
         level=str(function.properties.get("authLevel", "function")).lower(),
     )

@@ -9,11 +9,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class AccessKeys:
-    """`master` opens everything, `function` the functions of that level, `system` the durable management API."""
+    """`master` opens everything, `function` the functions of that level."""
 
     master: str
     function: str
-    system: str
 
     def opens(self, level: str, key: str | None) -> bool:
         """Whether a caller with the key (None: without one) may call functions of the level.
@@ -31,7 +30,7 @@ def keep_keys(path: Path) -> AccessKeys:
     """The keys in the file, made on first use."""
     if path.exists():
         return AccessKeys(**json.loads(path.read_text()))
-    keys = AccessKeys(*(secrets.token_urlsafe(32) for _ in range(3)))
+    keys = AccessKeys(*(secrets.token_urlsafe(32) for _ in range(2)))
     draft = path.with_suffix(".new")
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(asdict(keys), indent=1))

@@ -1,7 +1,8 @@
 """Log files that do not grow for ever."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -9,19 +10,36 @@ from pathlib import Path
 LONGEST = 5 * 1024 * 1024
 OLD_FILES = 3
 
-
-def rotating_handler(path: Path) -> RotatingFileHandler:
-    """A log handler that writes to the file and keeps its last 20 MB."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return RotatingFileHandler(path, maxBytes=LONGEST, backupCount=OLD_FILES, encoding="utf-8", delay=True)
+# Whose messages belong to the host.
+LOGGERS = ("local", "uvicorn")
 
 
-def open_output_log(path: Path) -> Callable[[bytes], None]:
+@contextmanager
+def host_log(path: Path) -> Iterator[None]:
+    """Has what the host logs go to the file, too; the file keeps its last 20 MB."""
+    handler = _rotating(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).addHandler(handler)
+    try:
+        yield
+    finally:
+        for name in LOGGERS:
+            logging.getLogger(name).removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def output_log(path: Path) -> Iterator[Callable[[bytes], None]]:
     """A function that appends what a process printed to the file; the file keeps its last 20 MB."""
-    handler = rotating_handler(path)
+    handler = _rotating(path)
     handler.terminator = ""
+    try:
+        yield lambda output: handler.emit(logging.makeLogRecord({"msg": output.decode(errors="replace")}))
+    finally:
+        handler.close()
 
-    def append(output: bytes) -> None:
-        handler.handle(logging.makeLogRecord({"msg": output.decode(errors="replace")}))
 
-    return append
+def _rotating(path: Path) -> RotatingFileHandler:
+    return RotatingFileHandler(path, maxBytes=LONGEST, backupCount=OLD_FILES, encoding="utf-8", delay=True)

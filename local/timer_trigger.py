@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from local.functions import Function
+from local.host_settings import resolve_settings
 from local.ncrontab import Schedule, parse_schedule
 from local.taskhub.clock import Clock
 from local.taskhub.invocation import FunctionFailed, WorkerLost
@@ -65,7 +65,7 @@ class TimerMemory:
 
 def parse_timer(function: Function, environment: Mapping[str, str], now: datetime) -> Timer:
     """The timer of a function; `%NAME%` in its schedule is a setting. Raises ValueError for one that cannot run."""
-    schedule = parse_schedule(_with_settings(str(function.properties["schedule"]), environment))
+    schedule = parse_schedule(resolve_settings(str(function.properties["schedule"]), environment))
     first = schedule.next_after(now)
     is_rare = schedule.next_after(first) - first >= SHORTEST_MONITORED_GAP
     use_monitor = function.properties.get("useMonitor")
@@ -114,12 +114,3 @@ def _trigger_json(schedule: Schedule, status: TimerStatus, due: datetime, is_pas
         "LastUpdated": status.updated.isoformat(),
     }
     return json.dumps({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": times, "IsPastDue": is_past_due})
-
-
-def _with_settings(text: str, environment: Mapping[str, str]) -> str:
-    def setting(match: re.Match[str]) -> str:
-        if match[1] not in environment:
-            raise ValueError(f"the setting {match[1]} of the schedule {text!r} is missing")
-        return environment[match[1]]
-
-    return re.sub("%([^%]+)%", setting, text)

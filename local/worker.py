@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from local.application import LoadedFunction, load_application
 from local.frames import READ_AHEAD, Frame, read_frame, write_frame
@@ -37,18 +38,18 @@ async def serve(
         task.add_done_callback(running.discard)
 
 
-async def run(application: Path, connection: socket.socket) -> int:
-    """Loads the app, tells the host what is in it, and serves. Gives the process's exit code."""
+async def run(application: Path, connection: socket.socket) -> NoReturn:
+    """Loads the app, tells the host what is in it, serves, and ends the process."""
     reader, writer = await asyncio.open_unix_connection(sock=connection, limit=READ_AHEAD)
     try:
         functions = load_application(application)
     except (Exception, SystemExit) as error:  # an app may raise anything at import
         await write_frame(writer, Frame({"kind": "failed", **_description(error)}))
-        return 1
+        _end(1)
     described = [{"name": function.name, "bindings": function.bindings} for function in functions.values()]
     await write_frame(writer, Frame({"kind": "ready", "pid": os.getpid(), "functions": described}))
     await serve(functions, reader, writer)
-    return 0
+    _end(0)
 
 
 def main() -> None:
@@ -62,8 +63,7 @@ def main() -> None:
     _forget_own_folder()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     logging.getLogger("azure").setLevel(logging.WARNING)  # the clients log each request at INFO
-    code = asyncio.run(run(options.app, socket.socket(fileno=options.socket)))
-    _end(code)
+    asyncio.run(run(options.app, socket.socket(fileno=options.socket)))
 
 
 async def _answer(
@@ -100,8 +100,9 @@ def _forget_own_folder() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(folders)
 
 
-def _end(code: int) -> None:
-    """Ends now. A plain exit would first wait for the threads of functions that still run."""
+def _end(code: int) -> NoReturn:
+    """Ends the process in the middle of things. Any other way waits for the threads of functions that still run, and
+    has cancelled coroutines answer the host as if they had failed."""
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -82,9 +82,8 @@ def master(req: func.HttpRequest) -> str:
 
 @app.route(route="fail")
 def fail(req: func.HttpRequest) -> str:
-    raise {"StopIteration": StopIteration, "SystemExit": SystemExit}.get(req.params["with"], ValueError)(
-        "secret reason"
-    )
+    errors = {"ValueError": ValueError, "StopIteration": StopIteration, "SystemExit": SystemExit}
+    raise errors[req.params["with"]]("why")
 
 
 @app.route(route="fail-async")
