@@ -1,7 +1,7 @@
 """Links to backups: how many a caller may hold at a time, and how a blob is named to people.
 
-Each unexpired link takes one of three rows of table `DownloadLinks` (PK caller's object id, RK backup id and number), by
-conditional writes, so that a limit holds also where requests come at the same moment.
+Each unexpired link takes one of three rows of table `DownloadLinks` (PK caller's object id, RK backup id and number),
+by conditional writes, so that the limit holds also where requests come at the same moment.
 """
 
 from datetime import datetime, timedelta

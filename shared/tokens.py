@@ -5,6 +5,7 @@ Two issuers and two audiences are accepted, both made from settings and never fr
 `api://{client id}`). Headers such as X-MS-CLIENT-PRINCIPAL are ignored: anybody can send them.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -32,6 +33,10 @@ ALLOWS: dict[Role, frozenset[Role]] = {
     Role.ADMIN: frozenset({Role.ADMIN}),
 }
 """A route that needs the role on the left is open to a caller with any of the roles on the right."""
+
+
+NAMES = ("upn", "preferred_username", "email", "name", "appid", "azp")
+"""The claims that may say who it is, best first; tokens of version 2 and of services have not all of them."""
 
 
 class Caller(BaseModel):
@@ -63,18 +68,25 @@ def caller_of(authorization: str | None) -> Caller:
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("Send `Authorization: Bearer <token>` with a token of Entra ID for this API.")
     claims = _verified_claims(token)
-    known = {role.value for role in Role}
-    roles = frozenset(Role(role) for role in claims.get("roles", ()) if role in known)
-    shown = claims.get("preferred_username") or claims.get("upn") or claims.get("name") or claims.get("appid")
-    return Caller(id=str(claims["oid"]), tenant_id=str(claims["tid"]), name=str(shown or claims["oid"]), roles=roles)
+    return Caller(id=str(claims["oid"]), tenant_id=str(claims["tid"]), name=name_in(claims), roles=roles_in(claims))
+
+
+def name_in(claims: Mapping[str, Any]) -> str:
+    """How people know the caller; the object id where the claims say nothing better."""
+    return str(next((claims[name] for name in NAMES if claims.get(name)), claims["oid"]))
+
+
+def roles_in(claims: Mapping[str, Any]) -> frozenset[Role]:
+    """The roles of ours that the claims name; none where `roles` is not a list of texts."""
+    named = claims.get("roles")
+    return frozenset(role for role in Role if isinstance(named, list) and role.value in named)
 
 
 def _verified_claims(token: str) -> dict[str, Any]:
     configuration = settings()
     tenants = {configuration.tenant_id, *configuration.allowed_tenants}
     authority = configuration.azure_authority_host.rstrip("/")
-    issuers = {f"{authority}/{tenant}/v2.0" for tenant in tenants}
-    issuers |= {f"https://sts.windows.net/{tenant}/" for tenant in tenants}
+    issuers = {issuer for tenant in tenants for issuer in _issuers(authority, tenant)}
     client = configuration.client_id
     keys = _signing_keys(f"{authority}/{configuration.tenant_id}/discovery/v2.0/keys")
     try:
@@ -94,6 +106,10 @@ def _verified_claims(token: str) -> dict[str, Any]:
         ) from failure
     except jwt.PyJWTError as failure:
         raise Unauthenticated(f"The token was refused: {failure}.") from failure
-    if claims["tid"] not in tenants:
-        raise Unauthenticated("The token was refused: its tenant is not allowed here.")
+    if claims["iss"] not in _issuers(authority, claims["tid"]):
+        raise Unauthenticated("The token was refused: its tenant is not that of its issuer.")
     return claims
+
+
+def _issuers(authority: str, tenant: str) -> set[str]:
+    return {f"{authority}/{tenant}/v2.0", f"https://sts.windows.net/{tenant}/"}
