@@ -148,6 +148,12 @@ def history_key(backup_id: str) -> str:
     return f"{newest_first(moment)}-{backup_id}"
 
 
+def index_partition(moment: datetime) -> str:
+    """The partition of the month of `moment` in an index over all databases: later months sort first."""
+    month = moment.astimezone(UTC)
+    return f"{999_999 - month.year * 100 - month.month:06d}"
+
+
 def _beside(backup: BlobAddress, extension: str) -> BlobAddress:
     folder, _, file_name = backup.name.rpartition("/")
     # Ids have no dot, so the stem ends at the first one: `backup-shop-20260102030405-abc123` of `....sql.gz`.
