@@ -1,4 +1,7 @@
-"""App Configuration's key-values on the wire: the REST API that azure-appconfiguration speaks, up to 2026-04-01."""
+"""App Configuration's key-values on the wire: the REST API that azure-appconfiguration speaks, up to 2026-04-01.
+
+Not here: snapshots, keys for HMAC, and looking into the past by Accept-Datetime, which is refused.
+"""
 
 import asyncio
 import base64
@@ -110,6 +113,7 @@ class _Configuration:
 
     async def get_setting(self, request: Request) -> Response:
         key, label = _name(request)
+        _refuse_the_past(request)
         setting = await asyncio.to_thread(self.store.get, key, label)
         condition, etag = _condition(request), None if setting is None else setting.etag
         if not condition.matches(etag):
@@ -218,6 +222,11 @@ def _name(request: Request) -> tuple[str, str]:
     return key, label
 
 
+def _refuse_the_past(request: Request) -> None:
+    if "accept-datetime" in request.headers:
+        raise BadArgument("Accept-Datetime", "The local App Configuration cannot look into the past.")
+
+
 def _condition(request: Request) -> Condition:
     return Condition(*(_tag(request.headers.get(header)) for header in ("if-match", "if-none-match")))
 
@@ -235,6 +244,7 @@ async def _content(request: Request) -> Content:
 
 
 def _filtered(request: Request, settings: Iterable[Setting]) -> list[Setting]:
+    _refuse_the_past(request)
     query = request.query_params
     key_passes, label_passes = text_filter(query.get("key")), text_filter(query.get("label"))
     tags_pass = tags_filter(query.getlist("tags"))

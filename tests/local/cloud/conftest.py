@@ -1,7 +1,6 @@
 """One local cloud for all tests here, and clients for it: the SDKs as the product uses them, and plain HTTPS."""
 
 import os
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from azure.identity import DefaultAzureCredential
 from azure.keyvault.secrets import SecretClient
 
 from local.cloud.cloud import LocalCloud
-from tests.local.cloud.running_cloud import running_cloud
+from tests.local.cloud.running_cloud import running_cloud, trusting
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +55,5 @@ def configuration(
 
 @pytest.fixture
 def https(cloud: LocalCloud) -> Iterator[httpx.Client]:
-    """A client that trusts the local authority and nobody else, and follows no redirects."""
-    with httpx.Client(verify=ssl.create_default_context(cafile=cloud.ca_certificate)) as client:
+    with trusting(cloud) as client:
         yield client

@@ -1,11 +1,14 @@
 """Runs a LocalCloud beside a test: the SDKs block, so it needs an event loop on a thread of its own."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+
+import httpx
 
 from local.cloud.cloud import LocalCloud
 
@@ -52,3 +55,8 @@ def running_cloud(home: Path) -> Iterator[LocalCloud]:
             yield cloud
         finally:
             loop.run(cloud.stop())
+
+
+def trusting(cloud: LocalCloud) -> httpx.Client:
+    """A client that trusts the cloud's authority and nobody else, and follows no redirects."""
+    return httpx.Client(verify=ssl.create_default_context(cafile=cloud.ca_certificate))

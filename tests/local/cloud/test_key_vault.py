@@ -1,7 +1,6 @@
 """Key Vault through its unmodified SDK, and on the wire where the SDK hides what happens."""
 
 import os
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,7 +22,7 @@ from local.cloud.ports import listen
 from local.cloud.secret_store import LAG_SECONDS, SecretStore
 from local.cloud.server import LoopbackServer
 from local.cloud.tokens import TokenIssuer, keep_tenant
-from tests.local.cloud.running_cloud import background_loop, running_cloud
+from tests.local.cloud.running_cloud import background_loop, running_cloud, trusting
 
 
 class Clock:
@@ -410,7 +409,3 @@ def test_secrets_outlive_a_restart_in_a_private_file(tmp_path_factory: pytest.Te
 
     assert answer.json()["value"] == "still here"
     assert modes == {0o600}
-
-
-def trusting(cloud: LocalCloud) -> httpx.Client:
-    return httpx.Client(verify=ssl.create_default_context(cafile=cloud.ca_certificate))
