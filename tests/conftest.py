@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,18 +9,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.support.leftovers import SESSION_VARIABLE, end_leftovers
+from tests.support.leftovers import SESSION_VARIABLE, end_leftovers, end_shared_servers
 from tests.support.loopback import refuse_other_addresses
 
 ROOT = Path(__file__).parent.parent
 OUR_SETTINGS = ("AZURE_", "AzureWebJobs", "BACKUP_", "DILUX_", "IDENTITY_", "MSI_", "SCHEDULER_", "ALLOWED_NETWORKS")
-
-SHARED_SERVERS = {
-    "tests.support.databases": "stop_servers",
-    "tests.support.azurite": "end_plain_azurite",
-    "tests.support.cloud": "stop_cloud",
-}
-"""Modules that start servers for all tests when one first asks for them; each with its function that ends them."""
 
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("seeded")
@@ -49,11 +41,9 @@ def loopback_only() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def shared_servers() -> Iterator[None]:
-    """What tests share ends with the session; modules that no test imported have started nothing."""
+    """What tests share ends with the session."""
     yield
-    for module, stop in SHARED_SERVERS.items():
-        if module in sys.modules:
-            getattr(sys.modules[module], stop)()
+    end_shared_servers()
 
 
 @pytest.fixture(autouse=True)

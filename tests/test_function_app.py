@@ -56,12 +56,6 @@ def test_every_part_that_holds_no_trigger_is_still_there() -> None:
     assert [name for name in PARTS if not (ROOT / name).exists()] == []
 
 
-def test_every_file_of_the_api_offers_a_router() -> None:
-    without = [shown(path) for path in modules_of("api") if not re.search(r"^router\b.*=", path.read_text(), re.M)]
-
-    assert not without
-
-
 def test_no_file_of_the_app_is_found_before_the_standard_library(tmp_path: Path) -> None:
     # What the worker does: the app's folder comes last, and `http` there is no package.
     program = "import sys; sys.path.append(sys.argv[1]); import http.client; print(http.client.__file__)"

@@ -1,11 +1,25 @@
-"""Finds processes that outlived the test session that started them."""
+"""Ends what tests share, and finds processes that outlived the test session that started them."""
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 SESSION_VARIABLE = "DILUX_TEST_SESSION"  # children inherit it, so that orphans are found too
+SHARED_SERVERS = {
+    "tests.support.databases": "stop_servers",
+    "tests.support.azurite": "end_plain_azurite",
+    "tests.support.cloud": "stop_cloud",
+}
+"""Modules that start servers for all tests when one first asks for them; each with its function that ends them."""
+
+
+def end_shared_servers() -> None:
+    """Ends the servers that tests share. A module that nobody imported has started nothing."""
+    for module, stop in SHARED_SERVERS.items():
+        if module in sys.modules:
+            getattr(sys.modules[module], stop)()
 
 
 def end_leftovers(*, patience_seconds: float = 3.0) -> list[str]:

@@ -1,0 +1,10 @@
+"""The table of lanes; each is described where its function stands."""
+
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+
+Lane = Callable[[Random], Counter[str]]
+"""One round. Raises where the product is wrong; else counts what it tried, by name (`kills`, `plans`, `bytes`)."""
+
+LANES: dict[str, Lane] = {}
