@@ -22,7 +22,7 @@ Change = Callable[[sqlite3.Connection], Result]
 _SCHEMA_VERSION = 1
 _LARGEST_COMMIT = 256  # changes; keeps the loop's thread free for others
 _WAL_BYTES_KEPT = 16 * 1024 * 1024
-_PAGES_GIVEN_BACK = 2000  # at a time
+_PAGES_GIVEN_BACK = 500  # in one change
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SCHEMA = """
@@ -130,12 +130,14 @@ class Database:
         """Shrinks the file by the pages that deletions have left free, a slice at a time."""
 
         def give_back_some(connection: sqlite3.Connection) -> bool:
-            connection.execute(f"PRAGMA incremental_vacuum({_PAGES_GIVEN_BACK})").fetchall()
-            return int(connection.execute("PRAGMA freelist_count").fetchone()[0]) > 0
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+            for _ in range(min(free, _PAGES_GIVEN_BACK)):
+                # Python takes one step of a statement without columns: whatever the number, one page is given back.
+                connection.execute("PRAGMA incremental_vacuum(1)")
+            return bool(free > _PAGES_GIVEN_BACK)
 
-        slices_left = 100  # others free pages all the time; the rest waits for the next call
-        while slices_left and await self.write(give_back_some):
-            slices_left -= 1
+        while await self.write(give_back_some):
+            pass
 
     async def close(self) -> None:
         """Commits what is pending and closes the file."""

@@ -33,6 +33,7 @@ class InProcessInvoker:
     def __init__(self, app: FunctionRegister, threads: int = 8) -> None:
         _say_notices_once()
         self._functions: dict[tuple[str, str], Any] = {}
+        app.functions_bindings = None  # else the SDK takes a second listing for functions of the same name
         for function in app.get_functions():
             trigger: Any = function.get_trigger()
             if trigger.type in _TRIGGERS:

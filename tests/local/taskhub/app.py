@@ -1,5 +1,8 @@
 """A small foreign function app: scenarios that users of Durable Functions rely on, none of them the product's."""
 
+# The SDK ships no types:
+# mypy: disallow-untyped-decorators=False
+
 import threading
 from collections.abc import Generator
 from datetime import timedelta
@@ -26,6 +29,25 @@ class Counts:
 counts = Counts()
 gate = threading.Event()
 """The activity `wait_at_gate` ends when it is set."""
+
+
+class Point:
+    """An object that brings its own JSON, as the SDK lets users pass them."""
+
+    def __init__(self, x: int, y: int) -> None:
+        self.x, self.y = x, y
+
+    @staticmethod
+    def to_json(point: "Point") -> str:
+        return f"{point.x},{point.y}"
+
+    @staticmethod
+    def from_json(text: str) -> "Point":
+        return Point(*map(int, text.split(",")))
+
+
+Context = Any
+"""The SDK's contexts."""
 
 app = df.DFApp()
 
@@ -69,11 +91,32 @@ def not_a_number(nothing: None) -> float:
     return float("nan")
 
 
+@app.activity_trigger(input_name="point")
+def mirror(point: Point) -> Point:
+    return Point(point.y, point.x)
+
+
 # Orchestrators
 
 
 @app.orchestration_trigger(context_name="context")
-def chain(context: df.DurableOrchestrationContext) -> Plan:
+def carry_point(context: Context) -> Plan:
+    point = yield context.call_activity("mirror", Point(4, 3))
+    return [point.x, point.y]
+
+
+@app.orchestration_trigger(context_name="context")
+def relay(context: Context) -> Plan:
+    state = context.get_input()
+    yield context.wait_for_external_event("next")
+    if state["left"] == 1:
+        return "all relayed"
+    context.continue_as_new({"left": state["left"] - 1})
+    return None
+
+
+@app.orchestration_trigger(context_name="context")
+def chain(context: Context) -> Plan:
     greetings = []
     for city in context.get_input():
         greetings.append((yield context.call_activity("greet", city)))
@@ -81,33 +124,33 @@ def chain(context: df.DurableOrchestrationContext) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
-def fan_out(context: df.DurableOrchestrationContext) -> Plan:
+def fan_out(context: Context) -> Plan:
     numbers = yield context.task_all([context.call_activity("double", n) for n in range(context.get_input())])
-    return sum(numbers)
+    return sum(numbers or [])  # of no tasks the SDK makes None
 
 
 @app.orchestration_trigger(context_name="context")
-def parent(context: df.DurableOrchestrationContext) -> Plan:
+def parent(context: Context) -> Plan:
     child = yield context.call_sub_orchestrator("chain", ["Lima"], f"{context.instance_id}-child")
     unnamed = yield context.call_sub_orchestrator("family_name", None)
     return [child, unnamed]
 
 
 @app.orchestration_trigger(context_name="context")
-def family_name(context: df.DurableOrchestrationContext) -> Plan:
+def family_name(context: Context) -> Plan:
     yield context.call_activity("double", 1)
     return context.parent_instance_id
 
 
 @app.orchestration_trigger(context_name="context")
-def nap(context: df.DurableOrchestrationContext) -> Plan:
+def nap(context: Context) -> Plan:
     before = context.current_utc_datetime
     yield context.create_timer(before + timedelta(seconds=context.get_input()))
     return (context.current_utc_datetime - before).total_seconds()
 
 
 @app.orchestration_trigger(context_name="context")
-def approval(context: df.DurableOrchestrationContext) -> Plan:
+def approval(context: Context) -> Plan:
     context.set_custom_status("waiting")
     answer = context.wait_for_external_event("answer")
     deadline = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
@@ -120,7 +163,7 @@ def approval(context: df.DurableOrchestrationContext) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
-def eternal(context: df.DurableOrchestrationContext) -> Plan:
+def eternal(context: Context) -> Plan:
     state = context.get_input()
     yield context.create_timer(context.current_utc_datetime + timedelta(seconds=state["every"]))
     state["generation"] += 1
@@ -131,7 +174,7 @@ def eternal(context: df.DurableOrchestrationContext) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
-def countdown(context: df.DurableOrchestrationContext) -> int | None:
+def countdown(context: Context) -> int | None:
     """Has no yield at all."""
     left = context.get_input()
     if left == 0:
@@ -141,7 +184,7 @@ def countdown(context: df.DurableOrchestrationContext) -> int | None:
 
 
 @app.orchestration_trigger(context_name="context")
-def retry(context: df.DurableOrchestrationContext) -> Plan:
+def retry(context: Context) -> Plan:
     options = df.RetryOptions(first_retry_interval_in_milliseconds=5000, max_number_of_attempts=3)
     try:
         return (yield context.call_activity_with_retry("fail_at_first", options, context.get_input()))
@@ -150,23 +193,23 @@ def retry(context: df.DurableOrchestrationContext) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
-def retry_child(context: df.DurableOrchestrationContext) -> Plan:
+def retry_child(context: Context) -> Plan:
     options = df.RetryOptions(first_retry_interval_in_milliseconds=5000, max_number_of_attempts=3)
     return (yield context.call_sub_orchestrator_with_retry("fail_at_first_child", options, context.get_input()))
 
 
 @app.orchestration_trigger(context_name="context")
-def fail_at_first_child(context: df.DurableOrchestrationContext) -> Plan:
+def fail_at_first_child(context: Context) -> Plan:
     return (yield context.call_activity("fail_at_first", context.get_input()))
 
 
 @app.orchestration_trigger(context_name="context")
-def call_failing(context: df.DurableOrchestrationContext) -> Plan:
+def call_failing(context: Context) -> Plan:
     yield context.call_activity("fail", context.get_input())
 
 
 @app.orchestration_trigger(context_name="context")
-def call_failing_child(context: df.DurableOrchestrationContext) -> Plan:
+def call_failing_child(context: Context) -> Plan:
     try:
         yield context.call_sub_orchestrator("call_failing", context.get_input())
     except Exception as error:  # the SDK raises nothing narrower
@@ -174,7 +217,7 @@ def call_failing_child(context: df.DurableOrchestrationContext) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
-def call_by_name(context: df.DurableOrchestrationContext) -> Plan:
+def call_by_name(context: Context) -> Plan:
     wanted = context.get_input()
     if wanted["kind"] == "activity":
         return (yield context.call_activity(wanted["name"], None))
@@ -187,7 +230,7 @@ def call_by_name(context: df.DurableOrchestrationContext) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
-def use_counter(context: df.DurableOrchestrationContext) -> Plan:
+def use_counter(context: Context) -> Plan:
     counter = df.EntityId("Counter", context.get_input())
     context.signal_entity(counter, "add", 3)
     context.signal_entity(counter, "add", 4)
@@ -199,7 +242,21 @@ def use_counter(context: df.DurableOrchestrationContext) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
-def identities(context: df.DurableOrchestrationContext) -> Plan:
+def use_counter_and_wait(context: Context) -> Plan:
+    context.signal_entity(df.EntityId("Counter", context.get_input()), "add", 1)
+    yield context.wait_for_external_event("never")
+
+
+@app.orchestration_trigger(context_name="context")
+def wait_for_child(context: Context) -> Plan:
+    try:
+        yield context.call_sub_orchestrator("approval", None, f"{context.instance_id}-child")
+    except Exception as error:  # the SDK raises nothing narrower
+        return f"caught: {error}"
+
+
+@app.orchestration_trigger(context_name="context")
+def identities(context: Context) -> Plan:
     before = [context.new_uuid(), str(context.new_guid()), context.current_utc_datetime.isoformat()]
     replaying = [context.is_replaying]
     yield context.call_activity("double", 1)
@@ -208,7 +265,7 @@ def identities(context: df.DurableOrchestrationContext) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
-def race(context: df.DurableOrchestrationContext) -> Plan:
+def race(context: Context) -> Plan:
     slow = context.create_timer(context.current_utc_datetime + timedelta(days=10))
     quick = context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
     winner = yield context.task_any([slow, quick])
@@ -216,12 +273,12 @@ def race(context: df.DurableOrchestrationContext) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
-def gated(context: df.DurableOrchestrationContext) -> Plan:
+def gated(context: Context) -> Plan:
     return (yield context.call_activity("wait_at_gate", context.get_input()))
 
 
 @app.orchestration_trigger(context_name="context")
-def collect(context: df.DurableOrchestrationContext) -> Plan:
+def collect(context: Context) -> Plan:
     """Waits for `a`, then for `b`, after a timer that lets both come first."""
     yield context.create_timer(context.current_utc_datetime + timedelta(minutes=1))
     first = yield context.wait_for_external_event("a")
@@ -230,36 +287,36 @@ def collect(context: df.DurableOrchestrationContext) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
-def fail_in_fan_out(context: df.DurableOrchestrationContext) -> Plan:
+def fail_in_fan_out(context: Context) -> Plan:
     tasks = [context.call_activity("fail", "inside"), context.call_activity("double", 1)]
     yield context.task_all(tasks)
 
 
 @app.orchestration_trigger(context_name="context")
-def long_history(context: df.DurableOrchestrationContext) -> Plan:
+def long_history(context: Context) -> Plan:
     for number in range(context.get_input()):
         yield context.call_activity("double", number)
 
 
 @app.orchestration_trigger(context_name="context")
-def call_not_a_number(context: df.DurableOrchestrationContext) -> Plan:
+def call_not_a_number(context: Context) -> Plan:
     return (yield context.call_activity("not_a_number", None))
 
 
 @app.orchestration_trigger(context_name="context")
-def give_not_a_number(context: df.DurableOrchestrationContext) -> Plan:
+def give_not_a_number(context: Context) -> Plan:
     yield context.call_activity("double", 1)
     return float("inf")
 
 
 @app.orchestration_trigger(context_name="context")
-def large_output(context: df.DurableOrchestrationContext) -> Plan:
+def large_output(context: Context) -> Plan:
     yield context.call_activity("double", 1)
     return "x" * context.get_input()
 
 
 @app.orchestration_trigger(context_name="context")
-def call_http(context: df.DurableOrchestrationContext) -> Plan:
+def call_http(context: Context) -> Plan:
     return (yield context.call_http("GET", "http://127.0.0.1/"))
 
 
@@ -267,7 +324,7 @@ def call_http(context: df.DurableOrchestrationContext) -> Plan:
 
 
 @app.entity_trigger(context_name="context", entity_name="Counter")
-def counter(context: df.DurableEntityContext) -> None:
+def counter(context: Context) -> None:
     total = context.get_state(lambda: 0)
     if context.operation_name == "add":
         context.set_state(total + context.get_input())
