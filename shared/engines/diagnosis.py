@@ -2,13 +2,14 @@
 
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shared.errors import BackupError, ToolKilled
 from shared.models.database import Server
 
 LONGEST_MESSAGE = 500
+NAMES_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -66,3 +67,10 @@ def telling_line(stderr: str, mark: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     marked = [line for line in lines if re.search(mark, line)]
     return (marked or lines or [""])[-1]
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
+    known = sorted(names)
+    more = f" and {len(known) - NAMES_SHOWN} more" if len(known) > NAMES_SHOWN else ""
+    return ", ".join(known[:NAMES_SHOWN]) + more

@@ -41,6 +41,10 @@ class ServerFacts(Value):
     character_set: str
     """Of the database: `utf8mb4`, `UTF8`, ..."""
     collation: str = ""
+    encrypted: bool = False
+    """Whether the connection that told this was protected by TLS; so must be the tools'."""
+    generated_columns: bool = False
+    """Whether a table of the database has any: MariaDB's client cannot dump those of a MySQL server."""
 
     @property
     def major(self) -> int:

@@ -1,0 +1,1 @@
+"""PostgreSQL, of any vendor that keeps its protocol and its catalogs."""
