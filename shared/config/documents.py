@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from shared.config import last_known, store
 from shared.config.store import Setting
-from shared.errors import ConfigurationUnavailable, Conflict, NotFound, SettingInvalid
+from shared.errors import ConfigurationUnavailable, Conflict, InvalidRequest, NotFound, SettingInvalid
 from shared.models.database import DatabaseConfig, TargetConfig
 from shared.naming import is_database_id
 
@@ -174,12 +174,12 @@ class Documents(Generic[T]):
                 assert self._from_flat_keys is not None
                 document = self._from_flat_keys(raw.id, {name: field.value for name, field in raw.fields.items()})
             if document.id != raw.id:
-                raise ValueError(f"its id is {document.id!r}")
+                raise ValueError(f"its id is {document.id!r}.")
         except ValidationError as error:
             names = ", ".join(".".join(str(part) for part in problem["loc"]) or "JSON" for problem in error.errors())
             raise SettingInvalid(f"{self._key(raw.id)} in App Configuration cannot be read: see {names}.") from None
-        except ValueError as error:
-            raise SettingInvalid(f"{self._key(raw.id)} in App Configuration cannot be read: {error}.") from None
+        except (ValueError, InvalidRequest) as error:
+            raise SettingInvalid(f"{self._key(raw.id)} in App Configuration cannot be read: {error}") from None
         last_known.remember(self._kind, raw.id, document.model_dump_json(), raw.etag)
         return document
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from shared.engines.registry import type_named
 from shared.models.database import DatabaseConfig, DatabaseType
 from shared.settings import settings
 
@@ -18,12 +19,12 @@ DEFAULT_PORTS = {
 
 
 def config_from(database_id: str, fields: Mapping[str, str]) -> DatabaseConfig:
-    """The configuration that the fields of one database make; ValueError when one is missing or cannot be read.
+    """The configuration that the fields of one database make; ValueError or InvalidRequest when one is bad or missing.
 
     They belong to the installation's own tenant. `server` is another name for `host`. The password's reference is not
     read: secrets have the names that follow from the id.
     """
-    type = DatabaseType(fields.get("type", ""))
+    type = type_named(fields.get("type", ""))
     whole: dict[str, Any] = {
         "port": DEFAULT_PORTS[type],
         "username": "",
@@ -31,6 +32,7 @@ def config_from(database_id: str, fields: Mapping[str, str]) -> DatabaseConfig:
         "name": database_id,
         **fields,
         "id": database_id,
+        "type": type,
         "tenant_id": settings().tenant_id,
         "tags": tuple(tag.strip() for tag in fields.get("tags", "").split(",") if tag.strip()),
     }

@@ -13,6 +13,7 @@ from shared.history.runs import (
     present,
     recent,
     record,
+    unfinished,
     update,
     verified,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "present",
     "recent",
     "record",
+    "unfinished",
     "update",
     "verified",
 ]
