@@ -1,6 +1,6 @@
 """The functions of an app as the host sees them: names and bindings, as a worker reported them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,12 +45,3 @@ def parse_function(described: Mapping[str, Any]) -> Function:
         clients=tuple(binding["name"] for binding in bindings if binding["type"] == "durableClient"),
         unsupported=tuple(kind for kind in types if kind not in TRIGGERS | OTHER_BINDINGS),
     )
-
-
-def disabled_names(functions: Iterable[Function], environment: Mapping[str, str]) -> set[str]:
-    """The functions that the setting `AzureWebJobs.<name>.Disabled` switches off."""
-    return {
-        function.name
-        for function in functions
-        if environment.get(f"AzureWebJobs.{function.name}.Disabled", "").lower() in ("1", "true")
-    }

@@ -101,8 +101,8 @@ class Host:
             limits,
             [self._worker_log(running, number) for number in range(1, limits.workers + 1)],
         )
-        functions = await pool.start()
         running.push_async_callback(pool.stop)
+        functions = await pool.start()
         app = read_triggers(functions, settings.route_prefix, environment, datetime.now(UTC))
         self._report_app(functions, app)
 
@@ -116,8 +116,8 @@ class Host:
             max_activities=limits.workers * limits.activities_per_worker,
             strict=options.strict,
         )
-        await self.hub.start()
         running.push_async_callback(self.hub.stop)
+        await self.hub.start()
         self._report("task hub: what was under way goes on")
 
         triggers = HttpTriggers(app.routes, keep_keys(options.home / "keys.json"), caller)
@@ -135,8 +135,8 @@ class Host:
         return lock_file
 
     async def _start_cloud(self, running: AsyncExitStack) -> None:
-        await self.cloud.start()
         running.push_async_callback(self.cloud.stop)
+        await self.cloud.start()
         self._report("local cloud: sign-in, Key Vault, App Configuration and storage answer")
 
     def _environment(self) -> dict[str, str]:
@@ -181,18 +181,19 @@ def _limits(options: HostOptions, settings: HostSettings) -> PoolLimits:
 
 @contextmanager
 def _bound_socket(port: int) -> Iterator[socket.socket]:
-    """A socket that nobody else can have; connections are taken when the host serves."""
+    """A socket that nobody else can have; who connects early waits until the host serves."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the port of a host that was just killed
         try:
             listener.bind((ADDRESS, port))
+            listener.listen()
         except OSError as error:
             raise HostStartError(f"Port {port} is taken. Stop what uses it, or choose another with --port.") from error
         yield listener
 
 
 def _welcome(app: AppTriggers, url: str) -> str:
-    functions = "".join(f"  {route.text}\n" for route in app.routes)
+    functions = "".join(f"  {url}{route.text}\n" for route in app.routes)
     return f"The embedded Functions host runs at {url}.\n\nFunctions that answer HTTP:\n{functions}"
 
 

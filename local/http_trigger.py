@@ -102,7 +102,8 @@ class HttpTriggers:
 def parse_route(function: Function, prefix: str) -> HttpRoute:
     """The route of a function below the app's prefix. Raises ValueError for one that is not understood."""
     methods = function.properties.get("methods")
-    text = f"{prefix}/{function.properties['route']}"
+    parts = f"{prefix}/{function.properties['route']}".split("/")
+    text = "/" + "/".join(part for part in parts if part)
     return HttpRoute(
         function=function.name,
         text=text,

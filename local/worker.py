@@ -22,9 +22,6 @@ from local.application import LoadedFunction, load_application
 from local.frames import READ_AHEAD, Frame, read_frame, write_frame
 from local.guard import die_with_parent
 
-# The folder that holds the package `local`.
-SOURCE = Path(__file__).resolve().parent.parent
-
 
 async def serve(
     functions: Mapping[str, LoadedFunction], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -63,7 +60,9 @@ def main() -> None:
     _forget_own_folder()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     logging.getLogger("azure").setLevel(logging.WARNING)  # the clients log each request at INFO
-    asyncio.run(run(options.app, socket.socket(fileno=options.socket)))
+    connection = socket.socket(fileno=options.socket)
+    connection.set_inheritable(False)  # what the functions start has no part in it
+    asyncio.run(run(options.app, connection))
 
 
 async def _answer(
@@ -94,10 +93,10 @@ def _thread_count() -> int | None:
 
 def _forget_own_folder() -> None:
     """Takes the folder that holds `local` off the path: the app must not find our packages before its own."""
-    sys.path.remove(str(SOURCE))
-    folders = os.environ.pop("PYTHONPATH").split(os.pathsep)[1:]
-    if folders:
-        os.environ["PYTHONPATH"] = os.pathsep.join(folders)
+    own, *others = os.environ.pop("PYTHONPATH").split(os.pathsep)
+    sys.path.remove(own)
+    if others:
+        os.environ["PYTHONPATH"] = os.pathsep.join(others)
 
 
 def _end(code: int) -> NoReturn:

@@ -52,8 +52,9 @@ def test_the_lock_ends_with_the_host(tmp_path: Path) -> None:
 def test_waits_for_what_a_killed_host_left_and_then_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home, "LEFTOVER_SECONDS", 0.2)
     with locked_home(tmp_path) as lock_file:
-        # As a guard would hold the lock whose host is no more.
-        os.ftruncate(lock_file, 0)
+        # As a guard would hold the lock, whose host is no more: no process has this number.
+        os.pwrite(lock_file, b"4194305 1", 0)
+        os.ftruncate(lock_file, 9)
 
         with pytest.raises(HomeError, match="What a host left behind"), locked_home(tmp_path):
             pass

@@ -331,6 +331,33 @@ def test_a_worker_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: py
     asyncio.run(scenario())
 
 
+def test_a_worker_that_hangs_up_but_lives_on_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.worker_process.STOP_SECONDS", 0.2)
+
+    async def scenario() -> None:
+        async with pool_of() as pool:
+            pid = (await seen_by_worker(pool))["pid"]
+            with pytest.raises(WorkerLost):
+                await ask(pool, "hang_up")
+            assert not Path(f"/proc/{pid}").exists()
+
+    asyncio.run(scenario())
+
+
+def test_a_guard_that_hangs_is_killed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.worker_process.STOP_SECONDS", 0.2)
+    monkeypatch.setattr("local.worker_process.GUARD_SECONDS", 0.2)
+
+    async def scenario() -> None:
+        async with pool_of() as pool:
+            guard = pool._workers[0]._process.pid
+            os.kill(guard, signal.SIGSTOP)
+            with pytest.raises(WorkerLost):
+                await ask(pool, "die")
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

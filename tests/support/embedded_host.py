@@ -91,16 +91,14 @@ def wait_until_gone(home: Path, seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def start_host(
-    app: Path, home: Path, *, port: int = 0, workers: int = 2, arguments: Sequence[str] = (), **environment: str
-) -> RunningHost:
-    """A host that is ready. `arguments` go to its command line, `environment` to its settings.
+def start_host(app: Path, home: Path, *arguments: str, **environment: str) -> RunningHost:
+    """A host that is ready, on a free port. `arguments` go to its command line, `environment` to its settings.
 
     Raises AssertionError with what it printed when it does not get ready.
     """
     home.parent.mkdir(parents=True, exist_ok=True)
     printed = home.parent / f"{home.name}.printed"
-    options = ["--app", str(app), "--home", str(home), "--port", str(port), "--workers", str(workers)]
+    options = ["--app", str(app), "--home", str(home), "--port", "0"]
     with printed.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "local", "host", *options, *arguments],

@@ -18,6 +18,9 @@ from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
@@ -65,6 +68,18 @@ async def echo(req: func.HttpRequest, context: func.Context) -> func.HttpRespons
     return response
 
 
+async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+    """The smallest ASGI application: says which path it was asked for, and what the adapter knows of the call."""
+    known = {name: str(value) for name, value in scope.items() if name.startswith("azure_functions.")}
+    reply = JSONResponse({"path": scope["path"], "body": (await Request(scope, receive).body()).decode(), **known})
+    await reply(scope, receive, send)
+
+
+@app.route(route="asgi/{*rest}")
+async def through_asgi(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    return await func.AsgiMiddleware(asgi).handle_async(req, context)  # type: ignore[no-any-return, no-untyped-call] # untyped SDK
+
+
 @app.route(route="nothing")
 def nothing(req: func.HttpRequest) -> None:
     return None
@@ -106,6 +121,12 @@ async def slow_async(req: func.HttpRequest) -> str:
 @app.route(route="die")
 def die(req: func.HttpRequest) -> str:
     os._exit(7)
+
+
+@app.route(route="hang-up")
+def hang_up(req: func.HttpRequest) -> None:
+    """Ends the connection to the host, though the process lives on."""
+    os.close(int(sys.argv[sys.argv.index("--socket") + 1]))
 
 
 @app.route(route="worker")
