@@ -39,7 +39,7 @@ def test_the_functions_are_those_of_the_golden_list() -> None:
 
 
 def test_the_worker_accepts_every_binding_parameter() -> None:
-    refused = {entry["name"]: entry["annotation_faults"] for entry in functions() if entry["annotation_faults"]}
+    refused = {entry["name"]: entry["parameter_faults"] for entry in functions() if entry["parameter_faults"]}
 
     assert not refused
 

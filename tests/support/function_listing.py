@@ -5,22 +5,25 @@ folder last on the path.
 """
 
 import importlib
+import inspect
 import json
 import sys
 import typing
 from typing import Any
 
 
-def annotation_faults(function: Any, bindings: set[str]) -> list[str]:
-    """What the worker would refuse: binding parameters that are missing, or not annotated with a plain class."""
+def parameter_faults(function: Any, bindings: set[str]) -> list[str]:
+    """What the worker would refuse: a binding without a parameter, or one whose annotation is no plain class."""
+    parameters = inspect.signature(function).parameters
     hints = typing.get_type_hints(function)
-    return sorted(
-        f"{name}: {hints.get(name, 'no annotation')}" for name in bindings if not isinstance(hints.get(name), type)
-    )
+    missing = [f"{name}: no such parameter" for name in bindings - set(parameters)]
+    # The SDK's own wrapper of an entity has no annotation, which the worker lets pass.
+    refused = [f"{name}: {hints[name]}" for name in bindings & set(hints) if not isinstance(hints[name], type)]
+    return sorted(missing + refused)
 
 
 def listing(app_folder: str) -> list[dict[str, Any]]:
-    """Name, trigger, route, methods and faulty annotations of every function, in the order of their names."""
+    """Name, trigger, route, methods and faulty parameters of every function, in the order of their names."""
     sys.path.append(app_folder)
     found = []
     for function in importlib.import_module("function_app").app.get_functions():
@@ -32,7 +35,7 @@ def listing(app_folder: str) -> list[dict[str, Any]]:
                 "trigger": trigger.type,
                 "route": getattr(trigger, "route", None),
                 "methods": sorted(method.value for method in getattr(trigger, "methods", None) or ()),
-                "annotation_faults": annotation_faults(function.get_user_function(), bindings),
+                "parameter_faults": parameter_faults(function.get_user_function(), bindings),
             }
         )
     return sorted(found, key=lambda entry: str(entry["name"]))
