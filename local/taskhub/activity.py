@@ -9,14 +9,7 @@ from local.taskhub.clock import Clock
 from local.taskhub.database import Database
 from local.taskhub.function_table import FunctionTable, refusal
 from local.taskhub.history import Event, EventType, event
-from local.taskhub.invocation import (
-    MOST_LOSSES,
-    FunctionFailed,
-    Invoker,
-    WorkerLost,
-    lost_too_often,
-    pause_after_loss,
-)
+from local.taskhub.invocation import FunctionFailed, Invoker, Patience, WorkerLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +37,14 @@ def scheduled(connection: Connection, *, but_not: Collection[int], limit: int) -
 class Activities:
     """Runs activities and stores their answers."""
 
-    def __init__(self, database: Database, invoker: Invoker, functions: FunctionTable, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, invoker: Invoker, functions: FunctionTable, clock: Clock, patience: Patience
+    ) -> None:
         self._database = database
         self._invoker = invoker
         self._functions = functions
         self._clock = clock
+        self._patience = patience
 
     async def run(self, activity: Activity) -> None:
         """Brings the activity's answer on its way to the orchestration that waits for it."""
@@ -66,7 +62,7 @@ class Activities:
         if not self._functions.has_activity(activity.name):
             raise FunctionFailed(refusal("activity", activity.name))
         losses = activity.losses
-        while losses < MOST_LOSSES:
+        while losses < self._patience.most_losses:
             try:
                 return await self._invoker.activity(
                     activity.name, activity.input or "null", instance_id=activity.instance_id
@@ -74,8 +70,8 @@ class Activities:
             except WorkerLost:
                 losses += 1
                 await self._database.write(lambda connection: _count_loss(connection, activity))
-                await pause_after_loss(losses)
-        raise FunctionFailed(lost_too_often())
+                await self._patience.pause(losses)
+        raise self._patience.end()
 
 
 def _count_loss(connection: Connection, activity: Activity) -> None:

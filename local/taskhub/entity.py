@@ -11,7 +11,7 @@ from local.taskhub.database import Database, to_micros
 from local.taskhub.entity_id import EntityId
 from local.taskhub.function_table import FunctionTable, refusal
 from local.taskhub.history import EventType, event
-from local.taskhub.invocation import FunctionFailed, Invoker, invoke_persistently
+from local.taskhub.invocation import FunctionFailed, Invoker, Patience
 from local.taskhub.messages import Message
 from local.taskhub.strict import failure_reason, is_json
 
@@ -30,12 +30,20 @@ class Entities:
     """Runs the batches; one entity must not have two at once."""
 
     def __init__(
-        self, database: Database, invoker: Invoker, functions: FunctionTable, clock: Clock, *, strict: bool
+        self,
+        database: Database,
+        invoker: Invoker,
+        functions: FunctionTable,
+        clock: Clock,
+        patience: Patience,
+        *,
+        strict: bool,
     ) -> None:
         self._database = database
         self._invoker = invoker
         self._functions = functions
         self._clock = clock
+        self._patience = patience
         self._strict = strict
 
     async def take_turn(self, target: str) -> None:
@@ -61,7 +69,7 @@ class Entities:
             }
         )
         try:
-            answer = json.loads(await invoke_persistently(lambda: self._invoker.entity(function, body)))
+            answer = json.loads(await self._patience.until_answered(lambda: self._invoker.entity(function, body)))
         except FunctionFailed as failure:
             return _all_failed(state, batch, f"Entity function '{function}' failed: {failure}")
         after = answer["entityState"] if answer["entityExists"] else None

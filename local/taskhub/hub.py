@@ -23,7 +23,7 @@ from local.taskhub.entity_id import EntityId
 from local.taskhub.errors import BadRequest
 from local.taskhub.function_table import FunctionTable, refusal
 from local.taskhub.instances import FINISHED, Instance
-from local.taskhub.invocation import Invoker
+from local.taskhub.invocation import Invoker, Patience
 from local.taskhub.orchestration import Orchestrations, RecordedTurn
 from local.taskhub.rewind import rewind
 from local.taskhub.status import PLAIN, Detail, InstanceFilter, Page, describe, list_page, select
@@ -47,6 +47,7 @@ class TaskHub:
         durability: Durability = "FULL",
         max_activities: int = 4,
         max_turns: int = 32,
+        patience: Patience | None = None,
         strict: bool = False,
         history_limit: int = 150,
         record: bool = False,
@@ -61,6 +62,7 @@ class TaskHub:
         self._default_version = default_version
         self._max_activities = max_activities
         self._max_turns = max_turns
+        self._patience = patience or Patience()
         self._strictness = Strictness(history_limit) if strict else None
         self._recording: list[RecordedTurn] | None = [] if record else None
         self._longest_history: dict[str, int] = {}
@@ -73,11 +75,9 @@ class TaskHub:
         database = Database(self._path, self._durability, self._wake)
         self._database = database
         self._key = await database.write(_webhook_key)
+        runs_with = (database, self._invoker, self._functions, self._clock, self._patience)
         orchestrations = Orchestrations(
-            database,
-            self._invoker,
-            self._functions,
-            self._clock,
+            *runs_with,
             default_version=self._default_version,
             strictness=self._strictness,
             recording=self._recording,
@@ -86,8 +86,8 @@ class TaskHub:
         self._dispatcher = Dispatcher(
             database,
             orchestrations,
-            Entities(database, self._invoker, self._functions, self._clock, strict=self._strictness is not None),
-            Activities(database, self._invoker, self._functions, self._clock),
+            Entities(*runs_with, strict=self._strictness is not None),
+            Activities(*runs_with),
             self._clock,
             max_turns=self._max_turns,
             max_activities=self._max_activities,

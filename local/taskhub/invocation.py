@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -32,24 +33,31 @@ class Invoker(Protocol):
         ...
 
 
-MOST_LOSSES = 10
-"""So often may a worker die over one invocation; then the invocation fails, or it would take workers down for ever."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often one invocation is made again when its worker dies, and the pauses that let the worker come back.
 
+    The pause doubles from the first to the longest. There must be an end: a function that kills its worker would
+    otherwise take one worker after the other down, for ever.
+    """
 
-async def pause_after_loss(losses: int) -> None:
-    """Gives the worker time to come back: 0.1 s after the first loss, doubling up to 5 s."""
-    await asyncio.sleep(min(0.1 * 2 ** (losses - 1), 5.0))
+    most_losses: int = 10
+    first_pause_seconds: float = 0.1
+    longest_pause_seconds: float = 5.0
 
+    async def pause(self, losses: int) -> None:
+        """Waits before the next try; `losses` counts the workers that died over this invocation so far."""
+        await asyncio.sleep(min(self.first_pause_seconds * 2 ** (losses - 1), self.longest_pause_seconds))
 
-async def invoke_persistently(invoke: Callable[[], Awaitable[str]]) -> str:
-    """Gives the answer, asking again when the worker dies; after MOST_LOSSES deaths raises FunctionFailed."""
-    for losses in range(1, MOST_LOSSES + 1):
-        try:
-            return await invoke()
-        except WorkerLost:
-            await pause_after_loss(losses)
-    raise FunctionFailed(lost_too_often())
+    async def until_answered(self, invoke: Callable[[], Awaitable[str]]) -> str:
+        """Gives the answer, asking again when the worker dies; raises FunctionFailed when patience ends."""
+        for losses in range(1, self.most_losses + 1):
+            try:
+                return await invoke()
+            except WorkerLost:
+                await self.pause(losses)
+        raise self.end()
 
-
-def lost_too_often() -> str:
-    return f"WorkerLost: the worker process died {MOST_LOSSES} times while it ran this; it is not tried again"
+    def end(self) -> FunctionFailed:
+        """Gives the error to raise when patience ends."""
+        return FunctionFailed(f"WorkerLost: the worker process died {self.most_losses} times over this invocation")

@@ -85,14 +85,16 @@ def _is_admitted(hub: TaskHub, request: Request) -> bool:
 
 
 async def _start(hub: TaskHub, request: Request) -> Response:
+    timeout_seconds = _positive(request, "timeout", default=0)
+    interval_seconds = _positive(request, "pollingInterval", default=1)
     instance_id = await hub.start_new(
         request.path_params["name"],
         await _json_body(request),
         instance_id=request.path_params.get("id"),
         version=request.query_params.get("version"),
     )
-    if "timeout" in request.query_params and await _ends_in_time(hub, request, instance_id):
-        return await _status_or_output(hub, instance_id)
+    if timeout_seconds and (end := await _end_in_time(hub, instance_id, timeout_seconds, interval_seconds)):
+        return _output(end)
     return _accepted(hub, request, instance_id)
 
 
@@ -112,7 +114,7 @@ async def _list(hub: TaskHub, request: Request) -> Response:
         _filter(request),
         _detail(request),
         after=_continue_after(request),
-        size=_positive(request, "top") if "top" in request.query_params else None,
+        size=_positive(request, "top", default=0) or None,
     )
     token = page.continue_after and base64.urlsafe_b64encode(page.continue_after.encode()).decode()
     return _json(page.statuses, 200, {CONTINUATION_HEADER: token} if token else None)
@@ -173,26 +175,24 @@ async def _read_entity(hub: TaskHub, request: Request) -> Response:
     return Response(status_code=404) if state is None else Response(state, media_type="application/json")
 
 
-async def _ends_in_time(hub: TaskHub, request: Request, instance_id: str) -> bool:
-    """Waits as long as the caller asked for; says whether the instance has finished."""
-    deadline = time.monotonic() + _positive(request, "timeout")
-    interval = _positive(request, "pollingInterval") if "pollingInterval" in request.query_params else 1
-    while True:
+async def _end_in_time(
+    hub: TaskHub, instance_id: str, timeout_seconds: int, interval_seconds: int
+) -> dict[str, Any] | None:
+    """Gives the status of the finished instance; None when it does not finish while the caller waits."""
+    deadline = time.monotonic() + timeout_seconds
+    while (left := deadline - time.monotonic()) > 0:
         status = hub.status(instance_id)
         if status is None or status["runtimeStatus"] in FINISHED:
-            return status is not None
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return False
-        await asyncio.sleep(min(interval, left))
+            return status
+        await asyncio.sleep(min(interval_seconds, left))
+    return None
 
 
-async def _status_or_output(hub: TaskHub, instance_id: str) -> Response:
+def _output(end: dict[str, Any]) -> Response:
     """The output of a completed instance; of one that ended otherwise its status, with 500 when it failed."""
-    status = hub.status(instance_id) or {}
-    if status.get("runtimeStatus") == Status.COMPLETED:
-        return _json(status["output"])
-    return _json(status, 500 if status.get("runtimeStatus") == Status.FAILED else 200)
+    if end["runtimeStatus"] == Status.COMPLETED:
+        return _json(end["output"])
+    return _json(end, 500 if end["runtimeStatus"] == Status.FAILED else 200)
 
 
 def _accepted(hub: TaskHub, request: Request, instance_id: str) -> Response:
@@ -243,8 +243,10 @@ def _moment(request: Request, name: str) -> datetime | None:
         raise BadRequest(f"'{name}' is not a time: {text!r:.60}") from problem
 
 
-def _positive(request: Request, name: str) -> int:
-    text = request.query_params[name]
+def _positive(request: Request, name: str, *, default: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
     if not text.isdecimal() or int(text) == 0:
         raise BadRequest(f"'{name}' is not a positive whole number: {text!r:.60}")
     return int(text)

@@ -17,9 +17,7 @@ _VALID_ID = re.compile(r"[^@/\\#?\x00-\x1f\x7f][^/\\#?\x00-\x1f\x7f]{0,99}")
 def start(connection: Connection, instance: Instance) -> None:
     """Starts a new instance; one of the same id may be replaced when it has finished."""
     if not _VALID_ID.fullmatch(instance.id):
-        raise BadRequest(
-            f"instance id {instance.id!r:.120} is not valid: 1 to 100 characters, none of @ / \\ # ? first"
-        )
+        raise BadRequest("an instance id has 1 to 100 characters, none of / \\ # ?, and does not begin with @")
     existing = instances.load(connection, instance.id)
     if existing is not None and not existing.is_finished:
         raise InstanceExists(instances.already_there(existing))

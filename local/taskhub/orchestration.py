@@ -14,7 +14,7 @@ from local.taskhub.entity_id import EntityId
 from local.taskhub.function_table import FunctionTable, refusal
 from local.taskhub.history import Event, EventType, encode, event
 from local.taskhub.instances import Instance, Outdated, Status
-from local.taskhub.invocation import FunctionFailed, Invoker, invoke_persistently
+from local.taskhub.invocation import FunctionFailed, Invoker, Patience
 from local.taskhub.messages import Message
 from local.taskhub.replay import (
     Completed,
@@ -90,6 +90,7 @@ class Orchestrations:
         invoker: Invoker,
         functions: FunctionTable,
         clock: Clock,
+        patience: Patience,
         *,
         default_version: str | None,
         strictness: Strictness | None,
@@ -101,6 +102,7 @@ class Orchestrations:
         self._invoker = invoker
         self._functions = functions
         self._clock = clock
+        self._patience = patience
         self._default_version = default_version
         self._strictness = strictness
         self._recording = recording
@@ -133,7 +135,7 @@ class Orchestrations:
             return turn.failed(failure_reason(trap))
         body = turn.trigger_body()
         try:
-            answer = await invoke_persistently(lambda: self._invoker.orchestrator(name, body))
+            answer = await self._patience.until_answered(lambda: self._invoker.orchestrator(name, body))
             failed = False
         except FunctionFailed as failure:
             answer, failed = str(failure), True

@@ -242,6 +242,28 @@ def use_counter(context: Context) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
+def call_counter(context: Context) -> Plan:
+    call = context.get_input()
+    return (yield context.call_entity(df.EntityId("Counter", "c"), call["operation"], call["input"]))
+
+
+@app.orchestration_trigger(context_name="context")
+def change_of_mind(context: Context) -> Plan:
+    """Does something else in every replay, which code must never do."""
+    if counts.add(f"minds of {context.instance_id}") == 1:
+        yield context.call_activity("double", 1)
+    else:
+        yield context.wait_for_external_event("never")
+
+
+@app.orchestration_trigger(context_name="context")
+def change_of_function(context: Context) -> Plan:
+    """Calls something else in every replay."""
+    called = "double" if counts.add(f"functions of {context.instance_id}") == 1 else "greet"
+    yield context.call_activity(called, 1)
+
+
+@app.orchestration_trigger(context_name="context")
 def use_counter_and_wait(context: Context) -> Plan:
     context.signal_entity(df.EntityId("Counter", context.get_input()), "add", 1)
     yield context.wait_for_external_event("never")
@@ -337,3 +359,9 @@ def counter(context: Context) -> None:
         context.set_state(float("nan"))
     elif context.operation_name == "delete":
         context.destruct_on_exit()
+
+
+@app.entity_trigger(context_name="context")
+def broken(context: Context) -> None:
+    """Leaves a state that no JSON can hold, so that the SDK itself fails."""
+    context.set_state(object())

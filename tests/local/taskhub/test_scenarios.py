@@ -208,6 +208,12 @@ async def test_what_does_not_exist_or_is_disabled_fails_and_is_named(tmp_path: P
         assert f"The function '{name}' doesn't exist, is disabled, or is not an" in end["output"]
 
 
+async def test_code_that_calls_something_else_in_a_replay_fails_as_non_deterministic(tmp_path: Path) -> None:
+    output = (await outcome(tmp_path, "change_of_function"))["output"]
+
+    assert output.startswith("Non-Deterministic workflow detected: number 0 is TASK_SCHEDULED double in the history")
+
+
 async def test_call_http_fails_with_a_reason_instead_of_hanging(tmp_path: Path) -> None:
     assert "call_http is not supported by this host" in (await outcome(tmp_path, "call_http"))["output"]
 
