@@ -9,11 +9,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.support.clean_environment import remove_our_settings
 from tests.support.leftovers import SESSION_VARIABLE, end_leftovers, end_shared_servers
 from tests.support.loopback import refuse_other_addresses
 
 ROOT = Path(__file__).parent.parent
-OUR_SETTINGS = ("AZURE_", "AzureWebJobs", "BACKUP_", "DILUX_", "IDENTITY_", "MSI_", "SCHEDULER_", "ALLOWED_NETWORKS")
 
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("seeded")
@@ -25,8 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Such a file hides the standard library's http, and then nothing can be imported and nobody sees why.
     if (ROOT / "http" / "__init__.py").exists():
         pytest.exit("http/__init__.py must not exist: http/ is a source root, its package is http/api.", returncode=4)
-    for name in [name for name in os.environ if name.startswith(OUR_SETTINGS)]:
-        del os.environ[name]
+    remove_our_settings()
     os.environ[SESSION_VARIABLE] = uuid.uuid4().hex
     config.stash[leftovers] = []
 

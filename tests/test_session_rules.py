@@ -15,6 +15,7 @@ import pytest
 from tests.support.loopback import is_loopback
 from tests.support.sources import ROOT
 
+RULES = ("clean_environment", "leftovers", "loopback")
 START_SLEEPER = 'subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)'
 
 
@@ -24,8 +25,8 @@ def project(tmp_path: Path) -> Path:
     support = tmp_path / "tests" / "support"
     support.mkdir(parents=True)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for name in ("__init__.py", "conftest.py", "support/__init__.py", "support/leftovers.py", "support/loopback.py"):
-        shutil.copy(ROOT / "tests" / name, tmp_path / "tests" / name)
+    for name in ("__init__", "conftest", "support/__init__", *(f"support/{rule}" for rule in RULES)):
+        shutil.copy(ROOT / "tests" / f"{name}.py", tmp_path / "tests" / f"{name}.py")
     return tmp_path
 
 
