@@ -7,7 +7,7 @@ import asyncio
 import inspect
 import json
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -21,6 +21,7 @@ from azure.functions.decorators.function_app import FunctionRegister
 from local.taskhub.clock import FakeClock
 from local.taskhub.function_table import FunctionTable
 from local.taskhub.hub import TaskHub
+from local.taskhub.instances import FINISHED
 from local.taskhub.invocation import FunctionFailed
 from local.taskhub.strict import DUPLICATE_COMPLETION
 
@@ -119,15 +120,24 @@ async def advance(hub: TaskHub, clock: FakeClock, duration: timedelta) -> None:
     await hub.run_until_idle()
 
 
+async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Waits on the real clock until something holds."""
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.002)
+
+
 async def finished(hub: TaskHub, instance_id: str, seconds: float = 20) -> dict[str, Any]:
     """Waits on the real clock until the instance has ended; gives its status."""
-    async with asyncio.timeout(seconds):
-        while True:
-            status = hub.status(instance_id)
-            assert status is not None
-            if status["runtimeStatus"] in ("Completed", "Failed", "Terminated"):
-                return status
-            await asyncio.sleep(0.005)
+    await until(lambda: status_of(hub, instance_id)["runtimeStatus"] in FINISHED, seconds)
+    return status_of(hub, instance_id)
+
+
+def status_of(hub: TaskHub, instance_id: str) -> dict[str, Any]:
+    """The status of an instance that there is."""
+    status = hub.status(instance_id)
+    assert status is not None, f"there is no instance {instance_id}"
+    return status
 
 
 def _say_notices_once() -> None:

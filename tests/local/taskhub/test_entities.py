@@ -8,7 +8,7 @@ import pytest
 from local.taskhub.entity_id import EntityId
 from local.taskhub.errors import BadRequest
 from tests.local.taskhub.still_hub import outcome, still_hub
-from tests.support.in_process import encoded, start
+from tests.support.in_process import encoded, start, status_of
 
 COUNTER = EntityId("Counter", "c")
 
@@ -82,7 +82,7 @@ async def test_an_entity_function_that_cannot_answer_fails_its_callers(tmp_path:
         instance_id = await start(hub, "call_by_name", {"kind": "entity", "name": "broken"})
         await hub.run_until_idle()
 
-        output = (hub.status(instance_id) or {})["output"]
+        output = status_of(hub, instance_id)["output"]
         assert "Entity function 'broken' failed: " in output
 
 

@@ -10,7 +10,7 @@ from local.taskhub.errors import BadRequest, InstanceExists, InstanceGone, NoSuc
 from local.taskhub.status import Detail, InstanceFilter
 from tests.local.taskhub.app import gate
 from tests.local.taskhub.still_hub import BEGINNING, still_hub
-from tests.support.in_process import advance, encoded, start
+from tests.support.in_process import advance, encoded, start, status_of, until
 
 
 async def test_a_second_start_under_an_id_that_is_under_way_is_refused(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ async def test_a_finished_instance_is_replaced_by_a_new_start_under_its_id(tmp_p
             await start(hub, "chain", [city], instance_id="one")
             await hub.run_until_idle()
 
-        assert (hub.status("one") or {})["output"] == ["Hello Oslo!"]
+        assert status_of(hub, "one")["output"] == ["Hello Oslo!"]
 
 
 @pytest.mark.parametrize("instance_id", ["@entity@like", "a/b", "a#b", "a?b", "a\\b", "x" * 101, "line\nbreak"])
@@ -46,7 +46,7 @@ async def test_a_terminated_instance_keeps_the_reason_and_hears_nothing_more(tmp
         await hub.terminate("one", "enough")
         await advance(hub, clock, timedelta(hours=2))
 
-        status = hub.status("one") or {}
+        status = status_of(hub, "one")
         assert (status["runtimeStatus"], status["output"]) == ("Terminated", "enough")
         assert hub.next_due() is None
         for refused in (hub.terminate("one"), hub.raise_event("one", "answer"), hub.suspend("one"), hub.resume("one")):
@@ -60,7 +60,7 @@ async def test_an_instance_that_has_not_begun_can_be_terminated(tmp_path: Path) 
         await hub.terminate("one", "never mind")
         await hub.run_until_idle()
 
-        assert (hub.status("one") or {})["runtimeStatus"] == "Terminated"
+        assert status_of(hub, "one")["runtimeStatus"] == "Terminated"
 
 
 async def test_a_parent_hears_that_its_child_was_terminated(tmp_path: Path) -> None:
@@ -70,21 +70,20 @@ async def test_a_parent_hears_that_its_child_was_terminated(tmp_path: Path) -> N
         await hub.terminate("family-child", "no more")
         await hub.run_until_idle()
 
-        assert (hub.status("family") or {})["output"].startswith("caught: no more")
+        assert status_of(hub, "family")["output"].startswith("caught: no more")
 
 
 async def test_terminating_does_not_wait_for_an_activity_and_drops_its_answer(tmp_path: Path) -> None:
     gate.clear()
     async with still_hub(tmp_path) as (hub, _):
         await start(hub, "gated", "terminated", instance_id="one")
-        while (hub.status("one") or {})["runtimeStatus"] != "Running":
-            await hub.raise_event("one", "nudge")  # each commit lets the loop go on
+        await until(lambda: status_of(hub, "one")["runtimeStatus"] == "Running")
         await hub.terminate("one", "now")
-        assert (hub.status("one") or {})["runtimeStatus"] == "Terminated"
+        assert status_of(hub, "one")["runtimeStatus"] == "Terminated"
         gate.set()
         await hub.run_until_idle()
 
-        assert (hub.status("one") or {})["output"] == "now"
+        assert status_of(hub, "one")["output"] == "now"
 
 
 async def test_a_suspended_instance_goes_on_with_all_that_came_meanwhile(tmp_path: Path) -> None:
@@ -95,14 +94,14 @@ async def test_a_suspended_instance_goes_on_with_all_that_came_meanwhile(tmp_pat
         await hub.raise_event("one", "a", "1")
         await hub.raise_event("one", "b", "2")
         await advance(hub, clock, timedelta(hours=1))
-        suspended = hub.status("one") or {}
+        suspended = status_of(hub, "one")
         await hub.resume("one", "go on")
-        resumed = hub.status("one") or {}
+        resumed = status_of(hub, "one")
         await hub.run_until_idle()
 
         assert suspended["runtimeStatus"] == "Suspended"
         assert resumed["runtimeStatus"] == "Running"
-        assert (hub.status("one") or {})["output"] == [1, 2]
+        assert status_of(hub, "one")["output"] == [1, 2]
 
 
 async def test_suspending_twice_and_resuming_what_runs_are_refused(tmp_path: Path) -> None:
@@ -143,7 +142,7 @@ async def test_a_restart_takes_the_same_input_under_a_new_or_the_same_id(tmp_pat
         await hub.run_until_idle()
 
         assert same == "one" != another
-        assert [(hub.status(id) or {})["output"] for id in (same, another)] == [["Hello Lima!"]] * 2
+        assert [status_of(hub, id)["output"] for id in (same, another)] == [["Hello Lima!"]] * 2
 
 
 async def test_a_purged_instance_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -186,8 +185,7 @@ async def test_a_purged_instance_does_not_hear_of_an_activity_that_still_ran(tmp
     gate.clear()
     async with still_hub(tmp_path) as (hub, _):
         await start(hub, "gated", "purged", instance_id="one")
-        while (hub.status("one") or {})["runtimeStatus"] != "Running":
-            await hub.raise_event("one", "nudge")
+        await until(lambda: status_of(hub, "one")["runtimeStatus"] == "Running")
         await hub.terminate("one", "now")
         await hub.purge("one")
         gate.set()
@@ -272,7 +270,7 @@ async def test_times_of_a_status_are_those_of_the_hubs_clock(tmp_path: Path) -> 
         await start(hub, "nap", 90, instance_id="one")
         await advance(hub, clock, timedelta(seconds=90))
 
-        status = hub.status("one") or {}
+        status = status_of(hub, "one")
         assert (status["createdTime"], status["lastUpdatedTime"]) == ("2026-01-31T12:00:00Z", "2026-01-31T12:01:30Z")
 
 
@@ -283,4 +281,4 @@ async def test_an_event_that_is_raised_twice_in_json_arrives_as_the_sdk_sends_it
         await hub.raise_event("one", "b")
         await advance(hub, clock, timedelta(minutes=1))
 
-        assert (hub.status("one") or {})["output"] == ["[1]", None]
+        assert status_of(hub, "one")["output"] == ["[1]", None]

@@ -15,7 +15,7 @@ from local.taskhub.invocation import Patience, WorkerLost
 from local.taskhub.status import InstanceFilter
 from tests.local.taskhub.app import app, counts, gate
 from tests.local.taskhub.still_hub import BEGINNING, still_hub
-from tests.support.in_process import InProcessInvoker, encoded, start
+from tests.support.in_process import InProcessInvoker, encoded, start, status_of, until
 
 NO_PAUSE = Patience(first_pause_seconds=0)
 
@@ -91,7 +91,7 @@ async def test_the_workers_that_died_over_an_activity_are_counted_over_restarts(
     hub = TaskHub(tmp_path / "hub", after, after.table(), patience=patience)
     await hub.start()
     await hub.run_until_idle()
-    status = hub.status(instance_id) or {}
+    status = status_of(hub, instance_id)
     await hub.stop()
     before.close()
     after.close()
@@ -104,14 +104,13 @@ async def test_an_activity_that_ran_when_the_hub_stopped_runs_again(tmp_path: Pa
     gate.clear()
     async with still_hub(tmp_path) as (hub, _):
         instance_id = await start(hub, "gated", "ran again")
-        while "ran again" not in counts.of:
-            await hub.raise_event(instance_id, "nudge")  # each commit lets the loop go on
+        await until(lambda: "ran again" in counts.of)
         await hub.stop()
         gate.set()
     async with still_hub(tmp_path) as (hub, _):
         await hub.run_until_idle()
 
-        assert (hub.status(instance_id) or {})["output"] == "through"
+        assert status_of(hub, instance_id)["output"] == "through"
     assert counts.of["ran again"] == 2
 
 
@@ -121,7 +120,7 @@ async def test_what_was_started_before_a_stop_goes_on_after_it(tmp_path: Path) -
     async with still_hub(tmp_path) as (hub, _):
         await hub.run_until_idle()
 
-        assert {(hub.status(id) or {})["runtimeStatus"] for id in ids} == {"Completed"}
+        assert {status_of(hub, id)["runtimeStatus"] for id in ids} == {"Completed"}
 
 
 async def test_a_turn_whose_instance_was_changed_meanwhile_is_void(tmp_path: Path) -> None:
@@ -141,7 +140,7 @@ async def test_a_turn_whose_instance_was_changed_meanwhile_is_void(tmp_path: Pat
     await hub.terminate("one", "changed my mind")
     invoker.may_end.set()
     await hub.run_until_idle()
-    status, state = hub.status("one") or {}, hub.read_entity(EntityId("Counter", "void"))
+    status, state = status_of(hub, "one"), hub.read_entity(EntityId("Counter", "void"))
     await hub.stop()
     invoker.close()
 
@@ -168,7 +167,7 @@ async def test_an_error_inside_the_hub_is_raised_where_the_work_is_awaited_and_t
     with pytest.raises(LookupError, match="a fault of the invoker"):
         await hub.run_until_idle()
     await hub.run_until_idle()
-    status = hub.status(instance_id) or {}
+    status = status_of(hub, instance_id)
     await hub.stop()
     invoker.close()
 
@@ -186,7 +185,7 @@ async def test_an_answer_that_is_no_state_fails_the_instance(tmp_path: Path, ans
     await hub.start()
     instance_id = await start(hub, "chain", ["Lima"])
     await hub.run_until_idle()
-    status = hub.status(instance_id) or {}
+    status = status_of(hub, instance_id)
     await hub.stop()
     invoker.close()
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.local.taskhub.still_hub import outcome, still_hub
-from tests.support.in_process import advance, encoded, start
+from tests.support.in_process import advance, encoded, start, status_of
 
 
 async def test_a_chain_of_activities_gives_its_results_in_order(tmp_path: Path) -> None:
@@ -27,17 +27,17 @@ async def test_sub_orchestrations_run_under_the_id_given_and_know_their_parent(t
         await start(hub, "parent", instance_id="family")
         await hub.run_until_idle()
 
-        assert (hub.status("family") or {})["output"] == [["Hello Lima!"], "family"]
-        assert (hub.status("family-child") or {})["name"] == "chain"
+        assert status_of(hub, "family")["output"] == [["Hello Lima!"], "family"]
+        assert status_of(hub, "family-child")["name"] == "chain"
 
 
 async def test_a_timer_fires_when_it_is_due_and_not_before(tmp_path: Path) -> None:
     async with still_hub(tmp_path) as (hub, clock):
         instance_id = await start(hub, "nap", 3600)
         await advance(hub, clock, timedelta(seconds=3599))
-        early = hub.status(instance_id) or {}
+        early = status_of(hub, instance_id)
         await advance(hub, clock, timedelta(seconds=1))
-        late = hub.status(instance_id) or {}
+        late = status_of(hub, instance_id)
 
     assert early["runtimeStatus"] == "Running"
     assert late["output"] == 3600
@@ -48,7 +48,7 @@ async def test_a_timer_of_a_month_is_one_timer(tmp_path: Path) -> None:
         instance_id = await start(hub, "nap", 30 * 86400)
         await advance(hub, clock, timedelta(days=30))
 
-        assert (hub.status(instance_id) or {})["output"] == 30 * 86400
+        assert status_of(hub, instance_id)["output"] == 30 * 86400
         assert hub.longest_history["nap"] == 7
 
 
@@ -61,7 +61,7 @@ async def test_the_first_timer_wins_a_race_and_the_other_is_forgotten_at_the_end
         instance_id = await start(hub, "race")
         await advance(hub, clock, timedelta(seconds=1))
 
-        assert (hub.status(instance_id) or {})["output"] == "quick"
+        assert status_of(hub, instance_id)["output"] == "quick"
         assert hub.next_due() is None
 
 
@@ -69,10 +69,10 @@ async def test_an_event_wins_over_its_deadline(tmp_path: Path) -> None:
     async with still_hub(tmp_path) as (hub, _):
         instance_id = await start(hub, "approval")
         await hub.run_until_idle()
-        waiting = hub.status(instance_id) or {}
+        waiting = status_of(hub, instance_id)
         await hub.raise_event(instance_id, "answer", encoded({"yes": True}))
         await hub.run_until_idle()
-        answered = hub.status(instance_id) or {}
+        answered = status_of(hub, instance_id)
 
     assert (waiting["runtimeStatus"], waiting["customStatus"]) == ("Running", "waiting")
     assert (answered["runtimeStatus"], answered["customStatus"]) == ("Completed", "answered")
@@ -84,7 +84,7 @@ async def test_a_deadline_wins_over_an_event_that_does_not_come(tmp_path: Path) 
         instance_id = await start(hub, "approval")
         await advance(hub, clock, timedelta(hours=1))
 
-        assert (hub.status(instance_id) or {})["output"] == "too late"
+        assert status_of(hub, instance_id)["output"] == "too late"
 
 
 async def test_an_event_before_the_wait_for_it_is_kept(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ async def test_an_event_before_the_wait_for_it_is_kept(tmp_path: Path) -> None:
         await hub.raise_event(instance_id, "a", "1")
         await advance(hub, clock, timedelta(minutes=1))
 
-        assert (hub.status(instance_id) or {})["output"] == [1, 2]
+        assert status_of(hub, instance_id)["output"] == [1, 2]
 
 
 async def test_going_on_as_new_starts_an_empty_history_each_time(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_going_on_as_new_starts_an_empty_history_each_time(tmp_path: Path)
         instance_id = await start(hub, "eternal", {"every": 60, "generation": 0, "last": 50})
         await advance(hub, clock, timedelta(minutes=50))
 
-        assert (hub.status(instance_id) or {})["output"] == 50
+        assert status_of(hub, instance_id)["output"] == 50
         assert hub.longest_history["eternal"] == 7
 
 
@@ -117,7 +117,7 @@ async def test_an_event_for_the_next_generation_is_not_lost(tmp_path: Path) -> N
             await hub.raise_event(instance_id, "next", str(number))
             await hub.run_until_idle()
 
-        assert (hub.status(instance_id) or {})["output"] == "all relayed"
+        assert status_of(hub, instance_id)["output"] == "all relayed"
 
 
 async def test_a_retried_activity_succeeds_at_a_later_attempt(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ async def test_a_retried_activity_succeeds_at_a_later_attempt(tmp_path: Path) ->
         instance_id = await start(hub, "retry", {"key": "retry-success", "failures": 2})
         await advance(hub, clock, timedelta(seconds=10))
 
-        assert (hub.status(instance_id) or {})["output"] == 3
+        assert status_of(hub, instance_id)["output"] == 3
 
 
 async def test_a_retried_activity_that_never_succeeds_can_be_caught(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ async def test_a_retried_activity_that_never_succeeds_can_be_caught(tmp_path: Pa
         instance_id = await start(hub, "retry", {"key": "retry-exhausted", "failures": 99})
         await advance(hub, clock, timedelta(seconds=15))
 
-        output = (hub.status(instance_id) or {})["output"]
+        output = status_of(hub, instance_id)["output"]
         assert output.startswith("caught: Activity function 'fail_at_first' failed: RuntimeError: try 3")
 
 
@@ -142,7 +142,7 @@ async def test_a_retried_sub_orchestration_succeeds_at_a_later_attempt(tmp_path:
         instance_id = await start(hub, "retry_child", {"key": "retry-child", "failures": 1})
         await advance(hub, clock, timedelta(seconds=5))
 
-        assert (hub.status(instance_id) or {})["output"] == 2
+        assert status_of(hub, instance_id)["output"] == 2
 
 
 async def test_an_activity_that_fails_ends_its_orchestration_with_the_reason(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ async def test_ids_and_time_are_the_same_in_every_replay(tmp_path: Path) -> None
         instance_id = await start(hub, "identities")
         await hub.run_until_idle()
 
-        output = (hub.status(instance_id) or {})["output"]
+        output = status_of(hub, instance_id)["output"]
         assert output["ids"][2] == "2026-01-31T12:00:00+00:00"
         assert output["replaying"] == [True, False]
         assert len(hub.recorded_histories()) == 2
@@ -181,8 +181,8 @@ async def test_the_version_given_at_the_start_wins_over_the_default(tmp_path: Pa
         newer = await start(hub, "identities", version="2.0")
         await hub.run_until_idle()
 
-        assert (hub.status(plain) or {})["output"]["version"] == "1.0"
-        assert (hub.status(newer) or {})["output"]["version"] == "2.0"
+        assert status_of(hub, plain)["output"]["version"] == "1.0"
+        assert status_of(hub, newer)["output"]["version"] == "2.0"
 
 
 async def test_a_large_output_comes_back_whole(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ async def test_what_does_not_exist_or_is_disabled_fails_and_is_named(tmp_path: P
         ids = [await start(hub, "call_by_name", {"kind": kind, "name": name}) for kind, name in calls]
         ids.append(await start(hub, "misspelt"))
         await hub.run_until_idle()
-        ends = [hub.status(instance_id) or {} for instance_id in ids]
+        ends = [status_of(hub, instance_id) for instance_id in ids]
 
     assert [end["runtimeStatus"] for end in ends] == ["Failed"] * 6
     for (_, name), end in zip([*calls, ("", "misspelt")], ends, strict=True):
@@ -224,7 +224,7 @@ async def test_a_sub_orchestration_under_an_id_that_is_under_way_fails(tmp_path:
         await start(hub, "parent", instance_id="family")
         await hub.run_until_idle()
 
-        output = (hub.status("family") or {})["output"]
+        output = status_of(hub, "family")["output"]
         assert "An Orchestration instance with the status Running already exists." in output
 
 

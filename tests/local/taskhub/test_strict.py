@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.local.taskhub.still_hub import outcome, still_hub
-from tests.support.in_process import advance, start
+from tests.support.in_process import advance, start, status_of
 
 
 async def test_a_task_that_fails_inside_a_compound_is_a_trap(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ async def test_a_wait_that_two_events_came_before_is_a_trap(tmp_path: Path) -> N
         await hub.raise_event("one", "a", "2")
         await advance(hub, clock, timedelta(minutes=1))
 
-        assert (hub.status("one") or {})["output"].startswith("strict: 2 events 'a' came before the wait for them")
+        assert status_of(hub, "one")["output"].startswith("strict: 2 events 'a' came before the wait for them")
 
 
 async def test_a_second_wait_for_an_event_that_came_early_is_a_trap(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ async def test_a_second_wait_for_an_event_that_came_early_is_a_trap(tmp_path: Pa
         await hub.raise_event("one", "a", "1")
         await advance(hub, clock, timedelta(minutes=1))
 
-        assert "the SDK gives it to this wait too" in (hub.status("one") or {})["output"]
+        assert "the SDK gives it to this wait too" in status_of(hub, "one")["output"]
 
 
 async def test_two_early_events_that_nobody_waits_for_are_no_trap(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ async def test_two_early_events_that_nobody_waits_for_are_no_trap(tmp_path: Path
         await hub.raise_event("one", "wake")
         await advance(hub, clock, timedelta(minutes=1))
 
-        assert (hub.status("one") or {})["runtimeStatus"] == "Completed"
+        assert status_of(hub, "one")["runtimeStatus"] == "Completed"
 
 
 async def test_a_generation_with_too_many_events_is_a_trap(tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ async def test_a_generation_with_too_many_events_is_a_trap(tmp_path: Path) -> No
         long = await start(hub, "long_history", 20)
         await hub.run_until_idle()
 
-        assert (hub.status(short) or {})["runtimeStatus"] == "Completed"
-        assert "events of history in one generation, 60 allowed" in (hub.status(long) or {})["output"]
+        assert status_of(hub, short)["runtimeStatus"] == "Completed"
+        assert "events of history in one generation, 60 allowed" in status_of(hub, long)["output"]
         assert hub.longest_history["long_history"] > 60
 
 
@@ -79,7 +79,7 @@ async def test_an_entity_state_that_is_not_json_is_refused_and_not_kept(tmp_path
         instance_id = await start(hub, "call_counter", {"operation": "spoil", "input": 0})
         await hub.run_until_idle()
 
-        output = (hub.status(instance_id) or {})["output"]
+        output = status_of(hub, instance_id)["output"]
         assert "strict: the state of entity @counter@c is not JSON" in output
 
 
