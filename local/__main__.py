@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     host.add_argument("--app", type=Path, default=SOURCE, help="the folder with function_app.py and host.json")
     host.add_argument("--home", type=Path, default=Path(".local"), help="the state folder, for one host at a time")
     host.add_argument("--port", type=int, default=7071, help="0 takes a free one")
-    host.add_argument("--workers", type=int, default=2, help="processes that run functions")
-    host.add_argument("--activities", type=int, help="activities at once in a worker; by default as host.json says")
+    host.add_argument("--workers", type=_count, default=2, help="processes that run functions")
+    host.add_argument("--activities", type=_count, help="activities at once in a worker; by default as host.json says")
     host.add_argument("--strict", action="store_true", help="fail on what would be stuck in Azure")
     host.add_argument("--verbose", action="store_true", help="show what the workers print")
     chosen = parser.parse_args(arguments)
@@ -67,6 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least one is needed")
+    return number
 
 
 if __name__ == "__main__":

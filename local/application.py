@@ -126,6 +126,7 @@ def load_application(folder: Path) -> dict[str, LoadedFunction]:
 
     Raises ApplicationError when the folder has no app in it; what the app raises at import passes through.
     """
+    folder = folder.resolve()
     if not (folder / "function_app.py").is_file():
         raise ApplicationError(f"There is no function_app.py in {folder}.")
     os.chdir(folder)

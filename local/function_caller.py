@@ -1,11 +1,15 @@
 """Calls functions for the host's triggers and for the task hub: names, inputs and results in the worker's form."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from local.frames import Frame
 from local.functions import Function
+from local.taskhub.invocation import FunctionFailed
 from local.worker_pool import WorkerPool
+
+logger = logging.getLogger(__name__)
 
 
 class FunctionCaller:
@@ -39,7 +43,12 @@ class FunctionCaller:
 
     async def activity(self, name: str, data: str, *, instance_id: str) -> str:
         """See Invoker."""
-        return await self._call_durable("activityTrigger", name, data)
+        try:
+            return await self._call_durable("activityTrigger", name, data)
+        except FunctionFailed:
+            # The history keeps the text alone.
+            logger.warning("activity %s of %s failed", name, instance_id, exc_info=True)
+            raise
 
     async def entity(self, name: str, body: str) -> str:
         """See Invoker."""

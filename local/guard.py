@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -48,7 +49,8 @@ def kill_children(patience_seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + patience_seconds
     while (children := children_of(os.getpid())) and time.monotonic() < deadline:
         for child in children:
-            os.kill(child, signal.SIGKILL)
+            with suppress(PermissionError):  # of another user, by sudo: it is init's then
+                os.kill(child, signal.SIGKILL)
             os.waitpid(child, os.WNOHANG)
         time.sleep(0.005)
 
@@ -62,7 +64,7 @@ def run(command: Sequence[str], pass_fds: Sequence[int]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _ending(process.kill))
     threading.Thread(target=_kill_at_end_of_input, args=(process.kill,), daemon=True).start()
-    code = process.wait()
+    code = _exit_code_of(process)
     kill_children()
     return code if code >= 0 else 128 - code
 
@@ -74,6 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", nargs="+")
     options = parser.parse_args(arguments)
     return run(options.command, options.pass_fd)
+
+
+def _exit_code_of(process: "subprocess.Popen[bytes]") -> int:
+    """Waits for the process, and meanwhile buries the orphans that end."""
+    while process.returncode is None:
+        pid, status = os.waitpid(-1, 0)
+        if pid == process.pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode
 
 
 def _kill_at_end_of_input(kill: Callable[[], None]) -> None:

@@ -187,8 +187,9 @@ def _bound_socket(port: int) -> Iterator[socket.socket]:
         try:
             listener.bind((ADDRESS, port))
             listener.listen()
-        except OSError as error:
-            raise HostStartError(f"Port {port} is taken. Stop what uses it, or choose another with --port.") from error
+        except (OSError, OverflowError) as error:
+            advice = "Stop what uses it, or choose another with --port."
+            raise HostStartError(f"Port {port} cannot be had ({error}). {advice}") from error
         yield listener
 
 

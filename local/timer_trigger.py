@@ -102,7 +102,10 @@ async def run_timer(
             logger.exception("timer %s failed", timer.function)
         status = TimerStatus(due, clock.now())
         if timer.is_monitored:
-            memory.note(timer.function, status)
+            try:
+                memory.note(timer.function, status)
+            except OSError:  # a full disk ends no timer
+                logger.exception("the run of timer %s could not be noted", timer.function)
         is_past_due = False
         due = timer.schedule.next_after(status.updated)
 

@@ -111,7 +111,7 @@ class WorkerPool:
         while True:
             try:
                 return await start_worker(self._settings, self._logs[number])
-            except WorkerStartError as error:
+            except (WorkerStartError, OSError) as error:  # OSError: the machine has no room for a process
                 logger.error("worker %d did not start, next try in %.1f seconds: %s", number + 1, pause, error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,8 @@ class WorkerProcess:
 async def start_worker(settings: WorkerSettings, log: Callable[[bytes], None]) -> WorkerProcess:
     """A worker with the app loaded; what it prints goes to `log`. Raises WorkerStartError."""
     ours, theirs = socket.socketpair()
-    with theirs:
+    with theirs, ExitStack() as unless_started:
+        unless_started.enter_context(ours)
         descriptor = str(theirs.fileno())
         process = await asyncio.create_subprocess_exec(
             *_python("local.guard", "--pass-fd", descriptor, "--"),
@@ -182,6 +183,7 @@ async def start_worker(settings: WorkerSettings, log: Callable[[bytes], None]) -
             # Ctrl-C in a terminal reaches the host alone, which then ends its workers in good order.
             start_new_session=True,
         )
+        unless_started.pop_all()
     assert process.stdout
     reader, writer = await asyncio.open_unix_connection(sock=ours, limit=READ_AHEAD)
     worker = WorkerProcess(process, reader, writer, asyncio.create_task(_copy(process.stdout, log)))

@@ -21,6 +21,15 @@ sys.exit(5)
 """
 
 
+# Has a child whose own child outlives it for a moment.
+ORPHANS = """
+import os, subprocess, sys, time
+starter = "import subprocess as s; print(s.Popen(['sleep', '0.2'], stdout=s.DEVNULL).pid)"
+print(os.getpid(), subprocess.check_output([sys.executable, "-c", starter], text=True).strip(), flush=True)
+time.sleep(600)
+"""
+
+
 @contextmanager
 def guarded(*command: str, pass_fd: int | None = None) -> Iterator[subprocess.Popen[str]]:
     handed_on = () if pass_fd is None else ("--pass-fd", str(pass_fd))
@@ -104,6 +113,17 @@ def test_hands_an_open_file_on_and_keeps_no_copy() -> None:
         assert os.read(reader, 100) == b"", "the end of the command is the end of the pipe"
         process.wait(10)
     os.close(reader)
+
+
+def test_buries_the_orphans_of_a_command_that_runs_on() -> None:
+    with guarded(sys.executable, "-c", ORPHANS) as process:
+        command, orphan = read_pids(process)
+
+        wait_until_gone([orphan])
+        deadline = time.monotonic() + 10
+        while children_of(process.pid) != [command]:
+            assert time.monotonic() < deadline, "the orphan stays a zombie"
+            time.sleep(0.01)
 
 
 def test_knows_the_children_of_a_process() -> None:

@@ -69,9 +69,9 @@ def worker_pids(home: Path) -> list[int]:
     return [int(line.split()[0]) for line in processes_of(home) if mark in line and "local.guard" not in line]
 
 
-def refusal(home: Path, *, app: Path = FOREIGN_APP, port: int = 0) -> subprocess.CompletedProcess[str]:
+def refusal(home: Path, *options: str, app: Path = FOREIGN_APP) -> subprocess.CompletedProcess[str]:
     """What a host says that cannot start."""
-    command = [sys.executable, "-m", "local", "host", "--app", str(app), "--home", str(home), "--port", str(port)]
+    command = [sys.executable, "-m", "local", "host", "--app", str(app), "--home", str(home), "--port", "0", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -132,6 +132,15 @@ def test_settings_come_from_the_environment_the_cloud_and_the_apps_own_file(tmp_
         assert setting("WEBSITE_HOSTNAME") == host.url.removeprefix("http://")
 
 
+def test_the_stack_of_a_failed_activity_is_in_the_log(shared_host: RunningHost) -> None:
+    done = wait_for_plan(shared_host, start_plan(shared_host, "call_failing"))
+
+    assert "ValueError: out of salt" in done["output"]
+    log = (shared_host.home / "logs" / "host.log").read_text()
+    assert "activity failing_step of" in log
+    assert 'raise ValueError("out of salt")' in log
+
+
 def test_what_workers_print_is_in_their_log_and_on_the_screen_if_asked(shared_host: RunningHost) -> None:
     httpx.get(f"{shared_host.url}/v1/worker")
 
@@ -173,13 +182,25 @@ def test_a_second_host_on_the_same_folder_is_refused_in_one_sentence(shared_host
     assert httpx.get(f"{shared_host.url}/v1/hello").status_code == 200
 
 
+@pytest.mark.parametrize("options", [["--workers", "0"], ["--activities", "0"], ["--port", "70000"]])
+def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: list[str]) -> None:
+    refused = refusal(tmp_path / "home", *options)
+
+    assert refused.returncode in (1, 2)
+    assert "Traceback" not in refused.stderr
+
+
 def test_a_taken_port_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        refused = refusal(tmp_path / "home", port=port)
+        refused = refusal(tmp_path / "home", "--port", str(port))
 
     assert refused.returncode == 1
-    assert refused.stderr == f"Port {port} is taken. Stop what uses it, or choose another with --port.\n"
+    assert refused.stderr == (
+        f"Port {port} cannot be had ([Errno 98] Address already in use). "
+        "Stop what uses it, or choose another with --port.
+"
+    )
 
 
 def test_an_app_that_cannot_be_loaded_is_refused_with_its_own_reason(tmp_path: Path) -> None:

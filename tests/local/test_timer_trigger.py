@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -203,6 +204,20 @@ def test_goes_on_after_a_run_that_failed(tmp_path: Path, caplog: pytest.LogCaptu
 
     assert asyncio.run(scenario()) == 2
     assert "ValueError: no" in caplog.text
+
+
+def test_goes_on_when_a_run_cannot_be_noted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> Runs:
+        folder = tmp_path / "home"
+        folder.mkdir()
+        runs = Runs(FakeClock(START))
+        async with running(hourly(), TimerMemory(folder / "timers.json"), runs):
+            shutil.rmtree(folder)
+            await pass_hours(runs.clock, 2)
+        return runs
+
+    assert len(asyncio.run(scenario()).times) == 2
+    assert "the run of timer tidy could not be noted" in caplog.text
 
 
 def test_resolves_settings_in_the_schedule() -> None:

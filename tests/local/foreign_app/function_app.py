@@ -207,6 +207,16 @@ def call_disabled(context: df.DurableOrchestrationContext) -> Generator[Any, Any
     return (yield context.call_activity("disabled_step", None))
 
 
+@app.orchestration_trigger(context_name="context")
+def call_failing(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
+    return (yield context.call_activity("failing_step", None))
+
+
+@app.activity_trigger(input_name="nothing")
+def failing_step(nothing: None) -> None:
+    raise ValueError("out of salt")
+
+
 @app.activity_trigger(input_name="order")
 def slow_step(order: dict[str, Any]) -> dict[str, Any]:
     leave_trace("steps", f"{order['run']} {order['step']} begins in {os.getpid()}")
