@@ -198,8 +198,7 @@ def test_a_taken_port_is_refused_in_one_sentence(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert refused.stderr == (
         f"Port {port} cannot be had ([Errno 98] Address already in use). "
-        "Stop what uses it, or choose another with --port.
-"
+        "Stop what uses it, or choose another with --port.\n"
     )
 
 
