@@ -339,14 +339,14 @@ def test_r_251_the_usual_duration_is_the_median_of_the_last_three_completed_runs
 
 
 def test_br_90_a_run_with_megabytes_of_text_is_cut_not_lost(runs: Recorder) -> None:
-    noise = "🚀" * 500_000
+    noise = "🚀" * 50_000
     error = ErrorValue(code="dump_failed", message="first words " + noise + " last words", retry=False)
     run = runs.record(
         FAILED,
         error=error,
-        warnings=(noise,) * 200,
+        warnings=(noise,) * 40,
         evidence=tuple(
-            Evidence(rung=Rung.STORED, check="stored", detail="\x01" * 100_000, error=error) for _ in range(100)
+            Evidence(rung=Rung.STORED, check="stored", detail="\x01" * 10_000, error=error) for _ in range(40)
         ),
     )
 

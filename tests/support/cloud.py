@@ -4,42 +4,51 @@ Tests share its stores, so each works on ids of its own: `fresh_id`.
 """
 
 import asyncio
+import gc
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 from local.cloud.cloud import LocalCloud
+from shared import secrets
+from shared.config import store
 from shared.settings import settings
+from shared.storage import account, tables
 from shared.storage.access import credential
 
 START_SECONDS = 60
 
 
 class RunningCloud:
-    """A local cloud in a thread of its own."""
+    """A local cloud in a thread of its own, with the event loop that it needs."""
 
     def __init__(self) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="dilux-cloud-"))
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="local cloud", daemon=True)
-        self._thread.start()
         self.cloud = LocalCloud(self._home)
-        self._run(self.cloud.start())
+        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._thread = Thread(target=lambda: asyncio.run(self._serve()), name="local cloud", daemon=True)
+        self._thread.start()
+        self._loop, self._ended = self._started.result(START_SECONDS)
 
     def stop(self) -> None:
         """Leaves no process, thread or file."""
-        self._run(self.cloud.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join()
-        self._loop.close()
         shutil.rmtree(self._home)
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(START_SECONDS)
+    async def _serve(self) -> None:
+        ended = asyncio.Event()
+        try:
+            await self.cloud.start()
+        except BaseException as failure:
+            self._started.set_exception(failure)
+            raise
+        self._started.set_result((asyncio.get_running_loop(), ended))
+        await ended.wait()
+        await self.cloud.stop()
 
 
 _running: list[RunningCloud] = []
@@ -55,7 +64,12 @@ def running_cloud() -> LocalCloud:
 
 def stop_cloud() -> None:
     """Ends it, if it was started. A session fixture calls it, before the processes left behind are looked for."""
-    while _running:
+    if _running:
+        forget_settings()
+        # The clients' idle connections go first; over TLS the servers would wait for their goodbye.
+        for kept in (account.blob_service, tables._created, tables._service, store._client_of, secrets._client):
+            kept.cache_clear()
+        gc.collect()
         _running.pop().stop()
 
 
