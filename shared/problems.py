@@ -4,7 +4,8 @@ All bad input is 400. `title` is the specification's exact text where it gives o
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
@@ -60,15 +61,22 @@ def bad_field(message: str, *, field: str = "", title: str | None = None) -> Pyd
     return PydanticCustomError(_BAD_FIELD, "{message}", {"message": message, "field": field, "title": title})
 
 
+@contextmanager
+def refusals_as_faults() -> Iterator[None]:
+    """Within a validator, turns an InvalidRequest into a fault of the field, to be told with all other faults."""
+    try:
+        yield
+    except InvalidRequest as refusal:
+        title = refusal.shown_title if refusal.shown_title != InvalidRequest.title else None
+        raise bad_field(refusal.message, title=title) from refusal
+
+
 def checked(check: Callable[[T], object]) -> Callable[[T], T]:
     """A validator that lets a value pass when `check`, which refuses by InvalidRequest, lets it."""
 
     def validate(value: T) -> T:
-        try:
+        with refusals_as_faults():
             check(value)
-        except InvalidRequest as refusal:
-            title = refusal.shown_title if refusal.shown_title != InvalidRequest.title else None
-            raise bad_field(refusal.message, title=title) from refusal
         return value
 
     return validate

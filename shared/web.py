@@ -24,11 +24,12 @@ PREFIX = "/api"
 _client: ContextVar[DurableClient] = ContextVar("durable_client")
 
 
-async def _durable_client() -> DurableClient:
+async def current_client() -> DurableClient:
+    """The durable client of the invocation that is being answered."""
     return _client.get()
 
 
-Durable = Annotated[DurableClient, Depends(_durable_client)]
+Durable = Annotated[DurableClient, Depends(current_client)]
 """The durable client of this invocation, as a handler's parameter."""
 
 _scheme = HTTPBearer(
@@ -63,7 +64,14 @@ Admin = Annotated[Caller, needs(Role.ADMIN)]
 
 def web_application(routers: Iterable[APIRouter], *, title: str, version: str) -> FastAPI:
     """The FastAPI application over `routers`, with every error as problem+json."""
-    app = FastAPI(title=title, version=version, openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=title,
+        version=version,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
     for router in routers:
         app.include_router(router, prefix=PREFIX)
     answer_with_problems(app, caller_behind)

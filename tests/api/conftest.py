@@ -1,0 +1,37 @@
+"""The API over a real local cloud, asked as a caller would ask it."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from local.cloud.cloud import LocalCloud
+from shared.config import store
+from tests.api.client import Api
+from tests.support.cloud import forget_settings, running_cloud, stop_cloud
+
+
+@pytest.fixture(scope="session")
+def session_cloud() -> Iterator[LocalCloud]:
+    """The cloud that all tests share."""
+    yield running_cloud()
+    stop_cloud()
+
+
+@pytest.fixture
+def cloud(session_cloud: LocalCloud) -> Iterator[LocalCloud]:
+    """The cloud, with the settings of this process pointing to it; databases on this machine are allowed."""
+    os.environ.update(session_cloud.environment())
+    os.environ["ALLOWED_NETWORKS"] = "127.0.0.0/8"
+    forget_settings()
+    yield session_cloud
+    forget_settings()
+
+
+@pytest.fixture
+def api(cloud: LocalCloud) -> Iterator[Api]:
+    """The API, and what it asked of its durable client; configuration is empty before and after."""
+    yield Api(cloud)
+    for kind in ("databases:", "targets:", "backup:"):
+        for setting in store.read_all(kind):
+            store.erase(setting.key)
