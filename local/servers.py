@@ -30,6 +30,7 @@ START_SECONDS = 60
 STOP_SECONDS = 20
 ATTEMPTS = 3
 SYSTEM_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
+POSTGRESQL_FOLDERS = Path("/usr/lib/postgresql")
 ELSEWHERE = "data-lies-elsewhere"
 SHARED_FOLDER = Path("/var/tmp")  # noqa: S108 - a folder in it is taken only when it is the account's own
 
@@ -246,7 +247,7 @@ def start_postgresql(
 
 def newest_postgresql_bin() -> Path:
     """The folder of the newest PostgreSQL that Debian installed here. Raises ServerFailed when there is none."""
-    folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    folders = [path.parent for path in POSTGRESQL_FOLDERS.glob("*/bin/initdb")]
     if not folders:
         raise ServerFailed("No PostgreSQL server is installed: run `apt-get install postgresql`.")
     return max(folders, key=lambda folder: int(folder.parent.name))
@@ -301,13 +302,15 @@ def _answers(server: DatabaseServer) -> bool:
 
 
 def _log_in(server: DatabaseServer) -> None:
+    """Raises while the server is not ready. Whoever else listens on the port gets two seconds to answer."""
     if server.family == "mysql":
         pymysql.connect(
             host=server.host,
             port=server.port,
             user=server.admin_user,
             password=server.admin_password,
-            connect_timeout=5,
+            connect_timeout=2,
+            read_timeout=2,
         ).close()
     else:
         psycopg2.connect(
@@ -316,7 +319,7 @@ def _log_in(server: DatabaseServer) -> None:
             user=server.admin_user,
             password=server.admin_password,
             dbname="postgres",
-            connect_timeout=5,
+            connect_timeout=2,
         ).close()
 
 
