@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.cloud.ports import free_ports
+from local.cloud.private_file import write_private_file
 
 SCRIPT = Path(__file__).parents[1] / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+PRELOAD = Path(__file__).with_name("azurite_preload.mjs")
 ACCOUNT = "devstoreaccount1"
-START_SECONDS = 30
-STOP_SECONDS = 4
-CLAIM_SECONDS = 10
+STOP_SECONDS = 3.5
 ATTEMPTS = 3
+PORT_TAKEN = "EADDRINUSE"
 # The kernel signals the child when its parent dies. The test covers a parent that died before the kernel was asked.
 TIED_TO_PARENT = ("setpriv", "--pdeathsig", "TERM", "/bin/sh", "-c", 'test "$PPID" = "$0" || exit 1; exec "$@"')
-# After SIGTERM Azurite waits for its clients to finish, for ever if need be. Its data are saved long before this.
-LAST_CALL = 'data:text/javascript,process.once("SIGTERM",()=>setTimeout(()=>process.exit(1),3000).unref())'
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,22 @@ class AzuriteFailed(Exception):
 class Azurite:
     """One Azurite whose data lie in folder; certificate is a PEM file of certificate and key, signed by authority.
 
-    An earlier Azurite that still works on the folder gets claim_seconds to end.
+    It gets start_seconds to answer; an earlier one that still works on the folder gets claim_seconds to end.
     """
 
     def __init__(
-        self, folder: Path, certificate: Path, authority: Path, *, claim_seconds: float = CLAIM_SECONDS
+        self,
+        folder: Path,
+        certificate: Path,
+        authority: Path,
+        *,
+        start_seconds: float = 30,
+        claim_seconds: float = 10,
     ) -> None:
         self._folder = folder
         self._certificate = certificate
         self._authority = authority
+        self._start_seconds = start_seconds
         self._claim_seconds = claim_seconds
         self._log = folder / "azurite.log"
         self._process: asyncio.subprocess.Process | None = None
@@ -68,13 +74,16 @@ class Azurite:
             hoped_for = [None] * 3 if wanted is None else [wanted.blob, wanted.queue, wanted.table]
             ports = AzuritePorts(*free_ports(hoped_for))
             await self._spawn(node, ports)
+            answers = False
             try:
-                if await self._answers(ports):
-                    return ports
-            except BaseException:
-                await self.stop()
-                raise
-            await self.stop()
+                answers = await self._answers(ports)
+            finally:
+                if not answers:
+                    await self.stop()
+            if answers:
+                return ports
+            if PORT_TAKEN not in self._last_words():
+                break
         raise AzuriteFailed(f"Azurite did not answer. Its last words: {self._last_words()}")
 
     async def stop(self) -> None:
@@ -108,19 +117,22 @@ class Azurite:
         arguments += ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
         lock = await self._claim_folder()
         try:
-            with self._log.open("wb") as log:
+            write_private_file(self._log, b"")
+            with self._log.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
                     *TIED_TO_PARENT,
                     str(os.getpid()),
                     node,
                     "--import",
-                    LAST_CALL,
+                    PRELOAD.as_uri(),
                     str(SCRIPT),
                     *arguments,
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     cwd=self._folder,
+                    # Accounts that somebody's own Azurite uses are not ours.
+                    env={name: value for name, value in os.environ.items() if not name.startswith("AZURITE_")},
                     pass_fds=(lock,),
                     # A session of its own: Ctrl-C in the terminal reaches the host, which then stops Azurite.
                     start_new_session=True,
@@ -136,33 +148,48 @@ class Azurite:
         """
         path = self._folder / "azurite.lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = asyncio.get_running_loop().time() + self._claim_seconds
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return descriptor
-            except BlockingIOError:
-                if asyncio.get_running_loop().time() > deadline:
-                    os.close(descriptor)
-                    raise AzuriteFailed(
-                        f"Another Azurite works on {self._folder}: end the process that holds {path}."
-                    ) from None
-            await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(self._claim_seconds):
+                while not _lock(descriptor):
+                    await asyncio.sleep(0.05)
+        except BaseException as error:
+            os.close(descriptor)
+            if isinstance(error, TimeoutError):
+                advice = f"end the process that holds {path}"
+                raise AzuriteFailed(f"Another Azurite works on {self._folder}: {advice}.") from error
+            raise
+        return descriptor
 
     async def _answers(self, ports: AzuritePorts) -> bool:
         """Whether all three services shake hands over TLS in time; False at once when the process ends."""
         assert self._process is not None
-        context = ssl.create_default_context(cafile=self._authority)
-        deadline = asyncio.get_running_loop().time() + START_SECONDS
-        for port in (ports.blob, ports.queue, ports.table):
-            while not await _shakes_hands(port, context):
-                if self._process.returncode is not None or asyncio.get_running_loop().time() > deadline:
-                    return False
-                await asyncio.sleep(0.05)
-        return self._process.returncode is None
+        ended = asyncio.create_task(self._process.wait())
+        answered = asyncio.create_task(_shake_hands(ports, ssl.create_default_context(cafile=self._authority)))
+        try:
+            await asyncio.wait({ended, answered}, timeout=self._start_seconds, return_when=asyncio.FIRST_COMPLETED)
+            return answered.done() and not ended.done()
+        finally:
+            ended.cancel()
+            answered.cancel()
+            await asyncio.wait({ended, answered})
 
     def _last_words(self) -> str:
         return self._log.read_text(errors="replace").strip()[-500:] or "(none)"
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def _shake_hands(ports: AzuritePorts, context: ssl.SSLContext) -> None:
+    """Returns when each port has taken a TLS connection."""
+    for port in (ports.blob, ports.queue, ports.table):
+        while not await _shakes_hands(port, context):
+            await asyncio.sleep(0.05)
 
 
 async def _shakes_hands(port: int, context: ssl.SSLContext) -> bool:

@@ -1,6 +1,7 @@
 """The whole local cloud: identity, Key Vault, App Configuration and storage, started and stopped together."""
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -55,7 +56,7 @@ class LocalCloud:
             applications = self._applications(issuer, ports["key_vault"], starting)
 
             parts: list[LoopbackServer | Azurite] = []
-            starting.push_async_callback(_stop_together, parts)
+            starting.push_async_callback(stop_together, parts)
             for name, application in applications.items():
                 server = LoopbackServer(FaultSwitch(application), listeners[name], self._certificates.server)
                 parts.append(server)
@@ -79,6 +80,9 @@ class LocalCloud:
         """The settings an app in Azure would have, for this cloud; it must have been started."""
         issuer = self._started()
         bundle = str(self._certificates.bundle)
+        # A proxy for the rest of the world cannot reach this machine's loopback addresses.
+        already = [name for name in os.environ.get("NO_PROXY", "").split(",") if name]
+        direct = ",".join(dict.fromkeys([*already, "127.0.0.1", "localhost"]))
         return {
             "AZURE_TENANT_ID": issuer.tenant.tenant_id,
             "AZURE_CLIENT_ID": issuer.tenant.client_id,
@@ -91,6 +95,8 @@ class LocalCloud:
             "BACKUP_TABLES_ACCOUNT": f"{_url(self._ports['table'])}/{ACCOUNT}",
             "REQUESTS_CA_BUNDLE": bundle,
             "SSL_CERT_FILE": bundle,
+            "NO_PROXY": direct,
+            "no_proxy": direct,
         }
 
     def mint_token(self, *, roles: Sequence[str], name: str, lifetime_seconds: int = 3600, **claims: Any) -> str:
@@ -114,7 +120,7 @@ class LocalCloud:
         return self._issuer
 
 
-async def _stop_together(parts: Sequence[LoopbackServer | Azurite]) -> None:
+async def stop_together(parts: Sequence[LoopbackServer | Azurite]) -> None:
     """Stops all of parts at once; one that fails does not keep the others running."""
     outcomes = await asyncio.gather(*(part.stop() for part in parts), return_exceptions=True)
     for outcome in outcomes:

@@ -13,7 +13,8 @@ def make_private_folder(folder: Path) -> Path:
 
 def write_private_file(path: Path, content: bytes) -> None:
     """Put content at path, mode 0600: after a crash the path holds either the old content or all of the new."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    # Always the same draft: one left by a crash is overwritten, not added to.
+    draft = path.with_name(f".{path.name}.draft")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
         file.flush()
