@@ -101,7 +101,9 @@ def swap(table: str, old: Row | None, new: Row) -> bool:
 
 
 def remove(table: str, partition: str, key: str, etag: str | None = None) -> bool:
-    """Deletes the row; False, and no change, when it was changed since `etag`. A row that is gone already is fine."""
+    """Deletes the row; False, and no change, when it was changed since `etag`. A row that is not there is fine."""
+    if not (is_table_key(partition) and is_table_key(key)):
+        return True
     condition = MatchConditions.Unconditionally if etag is None else MatchConditions.IfNotModified
     with service_errors(f"Table {table}"):
         try:

@@ -155,6 +155,7 @@ def test_a_query_gives_only_the_cells_that_are_wanted(partition: str) -> None:
 def test_br_89_forbidden_keys_are_not_found_and_not_written(partition: str) -> None:
     assert tables.get(TABLE, partition, "a/b#c?d") is None
     assert tables.get(TABLE, "a/b", "a") is None
+    assert tables.remove(TABLE, partition, "../x")
     with pytest.raises(InternalError, match="cannot be the keys"):
         tables.insert(TABLE, row(partition, "a/b#c?d"))
 
