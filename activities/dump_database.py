@@ -1,0 +1,166 @@
+"""Streams one dump into uncommitted blocks: tool, hash, compressor, hash, blocks; with back-pressure, without a disk."""
+
+import logging
+import os
+import secrets as random_signs
+import time
+
+from shared import claims, clock, naming, progress, secrets
+from shared.crash_points import crash_point
+from shared.durable import activity
+from shared.engines.registry import engine_for
+from shared.errors import BackupError, DumpFailed, InvalidCredentials, Replaced
+from shared.logins import login_for
+from shared.models.run import BlobAddress, Dump, DumpRequest, Progress
+from shared.storage.account import blob_client, ensure_container
+from shared.storage.blobs import write_small_blob
+from shared.storage.block_writer import BlockWriter, StagedBlocks
+from shared.storage.errors import TransferStopped
+from shared.storage.staged_blob import discard_blocks
+from shared.tools.process import ToolProcess
+from shared.watch import Pace, Watch
+
+log = logging.getLogger(__name__)
+
+READ_BYTES = 256 * 1024
+
+
+@activity
+def dump_database(request: DumpRequest) -> Dump:
+    """What was streamed. Raises what ended the stream; nothing of it is left in storage then."""
+    return stream_dump(request)
+
+
+def stream_dump(request: DumpRequest, *, pace: Pace | None = None) -> Dump:
+    """The activity, at a pace of the caller's choice."""
+    began = time.monotonic()
+    execution = random_signs.token_hex(4)
+    claims.begin_execution(request.database_id, request.backup_id, execution)
+    log.info("dump begins", extra={"backup_id": request.backup_id, "database_id": request.database_id})
+    ensure_container(request.blob.container)
+    try:
+        staged, warnings, log_blob = _streamed(request, execution, pace)
+    except Replaced:  # the blocks may be those of the execution that took over
+        raise
+    except BackupError:
+        discard_blocks(request.blob)
+        raise
+    crash_point("after_stage")
+    seconds = time.monotonic() - began
+    log.info("dump staged", extra={"backup_id": request.backup_id, "bytes": staged.bytes_read, "seconds": seconds})
+    return Dump(
+        blob=request.blob,
+        execution=execution,
+        blocks=staged.blocks,
+        bytes_read=staged.bytes_read,
+        bytes_stored=staged.bytes_stored,
+        sha256_source=staged.sha256_source,
+        sha256_stored=staged.sha256_stored,
+        md5_stored=staged.md5_stored,
+        seconds=round(seconds, 3),
+        warnings=warnings,
+        log_blob=log_blob,
+    )
+
+
+def _streamed(
+    request: DumpRequest, execution: str, pace: Pace | None
+) -> tuple[StagedBlocks, tuple[str, ...], BlobAddress | None]:
+    """What was staged, what the tool said, and where its whole log is; raises when the tool did not end well."""
+    engine = engine_for(request.server.type)
+    login = login_for(request.server)
+    command = engine.dump_command(login, request.database, request.tool, request.probe, request.options)
+    writer = BlockWriter(
+        blob_client(request.blob),
+        execution=execution,
+        level=request.compression_level,
+        max_size_bytes=request.max_size_bytes,
+    )
+
+    def stop() -> None:
+        writer.stop()
+        tool.kill()
+
+    with (
+        ToolProcess(command.argv, command.environment, secrets=[login.password.get_secret_value()]) as tool,
+        writer,
+        Watch(
+            what=f"Dump {request.backup_id}",
+            moved=lambda: writer.bytes_moved,
+            stop=stop,
+            show=_Shower(request, writer),
+            keep=lambda: claims.keep(request.database_id, request.backup_id, execution),
+            deadline_at=request.deadline_at,
+            pace=pace,
+        ) as watch,
+    ):
+        try:
+            _pump(tool, writer)
+            exit_code = tool.wait()
+            watch.check()
+            error = engine.dump_error(exit_code, tool.log.text, server=request.server, database=request.database)
+            if error is not None:
+                raise error
+            if not writer.bytes_read:
+                raise DumpFailed(f"The dump tool ended well but wrote nothing for {request.database}; see its log.")
+            staged = writer.finish()
+        except TransferStopped:
+            watch.check()
+            raise
+        except BackupError as error:
+            if isinstance(error, InvalidCredentials):
+                secrets.forget(request.server.secret_slug)
+            tool.kill()
+            _keep_log(request, tool)
+            raise
+        watch.check()
+        return staged, tool.log.last_lines, _keep_log(request, tool)
+
+
+def _pump(tool: ToolProcess, writer: BlockWriter) -> None:
+    """From the tool into blocks, until the tool closes its output."""
+    buffer = bytearray(READ_BYTES)
+    view = memoryview(buffer)
+    started = False
+    while count := os.readv(tool.stdout, [buffer]):
+        writer.write(view[:count])
+        if not started:
+            started = True
+            crash_point("in_dump")
+
+
+def _keep_log(request: DumpRequest, tool: ToolProcess) -> BlobAddress | None:
+    """Where the tool's whole redacted stderr was put; None when it said nothing or storage does not take it now."""
+    if not tool.log.text:
+        return None
+    address = naming.log_address(request.backup_id)
+    try:
+        write_small_blob(address, tool.log.compressed(), content_type="application/gzip")
+    except BackupError:
+        log.warning("tool log not kept", extra={"backup_id": request.backup_id})
+        return None
+    return address
+
+
+class _Shower:
+    """Shows how far the dump is."""
+
+    def __init__(self, request: DumpRequest, writer: BlockWriter) -> None:
+        self._request, self._writer = request, writer
+        self._began = time.monotonic()
+
+    def __call__(self) -> None:
+        read = self._writer.bytes_read
+        percent = min(99, 100 * read // max(self._request.probe.size_bytes, 1))
+        progress.write(
+            Progress(
+                id=self._request.backup_id,
+                phase="dumping",
+                percent=percent,
+                bytes_read=read,
+                bytes_stored=self._writer.bytes_stored,
+                bytes_per_second=int(read / max(time.monotonic() - self._began, 0.001)),
+                logs=(f"Dumping tables... ({percent}% complete)",),
+                updated_at=clock.now(),
+            )
+        )
