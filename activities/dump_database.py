@@ -1,4 +1,4 @@
-"""Streams one dump into uncommitted blocks: tool, hash, compressor, hash, blocks; with back-pressure, without a disk."""
+"""Streams one dump into uncommitted blocks: tool, hash, compressor, hash, blocks; back-pressure, and no disk."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Streams a backup from storage into a database of a target server, and proves on the way that it is what was stored."""
+"""Streams a backup from storage into a target database, and proves on the way that it is what was stored."""
 
 import os
 import threading
