@@ -15,7 +15,10 @@ from tests.support.sources import ROOT, modules_of, shown
 pytestmark = pytest.mark.unit
 
 GOLDEN = ROOT / "tests" / "golden" / "functions.txt"
-PARTS = {"orchestrators/insist.py": "steps that several plans share"}
+PARTS = {
+    "orchestrators/insist.py": "steps that must be done in the end, for every plan",
+    "orchestrators/run_checks.py": "the checks that a backup and a later verification share",
+}
 """Files of a room that hold no trigger of their own, each with its reason."""
 
 
