@@ -1,4 +1,4 @@
-"""What `make run` shows: two sample databases, registered, backed up and proven by restoring them, all through the API."""
+"""What `make run` shows: two sample databases, backed up and proven by restoring them, all through the API."""
 
 import sys
 import time
@@ -181,7 +181,7 @@ def _history(api: ApiClient, database_id: str) -> Iterator[dict[str, Any]]:
 
 
 def _judge(row: Proven, operation: dict[str, Any]) -> None:
-    comparison = (operation.get("result") or {}).get("comparison") or {}
+    comparison = operation.get("comparison") or {}
     error = operation.get("error") or {}
     row.tables, row.rows = int(comparison.get("tables") or 0), int(comparison.get("rows") or 0)
     equal = operation["status"] == "completed" and row.tables > 0 and not comparison.get("differences")
