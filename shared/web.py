@@ -70,6 +70,7 @@ def web_application(routers: Iterable[APIRouter], *, title: str, version: str) -
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # the redirect's address would come from the caller's Host header
         generate_unique_id_function=lambda route: route.name,
     )
     for router in routers:

@@ -8,8 +8,6 @@ import pytest
 from azure.appconfiguration import AzureAppConfigurationClient
 
 from shared import claims, clock, config, history, secrets
-from shared.audit import AuditEvent
-from shared.audit import page as audit_page
 from shared.config import store
 from shared.errors import ConfigurationUnavailable, InvalidCredentials, NotFound
 from shared.models.database import DatabaseType, SslMode
@@ -18,6 +16,7 @@ from shared.settings import settings
 from shared.storage.access import credential
 from tests.api.bodies import new_database, new_target
 from tests.api.client import READ, Api, fields_of, refused
+from tests.api.trail import last_line
 from tests.support.cloud import forget_settings
 from tests.support.records import run_record
 
@@ -27,12 +26,6 @@ def created(api: Api, **fields: Any) -> str:
     answer = api.post("/databases", new_database(**fields))
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
-
-
-def last_audit_line(target: str) -> AuditEvent:
-    """The newest line of the audit trail about `target`."""
-    events = audit_page(settings().tenant_id, limit=200, offset=0).events
-    return next(event for event in events if event.target == target)
 
 
 class TestCreating:
@@ -68,7 +61,7 @@ class TestCreating:
         assert canary not in stored.model_dump_json()
         for path in ("/databases", f"/databases/{id}"):
             assert canary not in api.get(path).text
-        assert canary not in last_audit_line(id).model_dump_json()
+        assert canary not in last_line("database_created", id).model_dump_json()
 
     def test_its_plan_is_started(self, api: Api) -> None:
         id = created(api)
@@ -86,7 +79,7 @@ class TestCreating:
         headers = {"X-Forwarded-For": "203.0.113.9:50123, 10.0.0.1", "User-Agent": "curl/8"}
         id = api.post("/databases", new_database(), headers=headers).json()["id"]
 
-        line = last_audit_line(id)
+        line = last_line("database_created", id)
 
         assert (line.action, line.result) == ("database_created", "success")
         assert (line.actor.name, line.actor.ip_address, line.actor.user_agent) == (
@@ -103,7 +96,7 @@ class TestCreating:
         slug = config.databases.get(id, tenant=None).secret_slug
         secrets.forget(slug)
         assert secrets.fetch(slug).password.get_secret_value() == "first"
-        assert last_audit_line(id).result == "conflict"
+        assert last_line("database_created", id).result == "conflict"
 
     def test_an_id_of_another_tenant_is_taken_too(self, api: Api) -> None:
         id = created(api, name="Their Database")
