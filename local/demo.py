@@ -1,6 +1,6 @@
 """What `make run` shows: two sample databases, backed up and proven by restoring them, all through the API."""
 
-import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,10 @@ RUN_LIMIT_SECONDS = 600
 POLL_SECONDS = 0.25
 BAR_WIDTH = 24
 ENDED = ("completed", "partial", "failed", "cancelled", "skipped")
+
+
+class DemoStopped(Exception):
+    """Somebody ended the demonstration while it ran."""
 
 
 @dataclass
@@ -98,19 +102,26 @@ def register(api: ApiClient, samples: Sequence[Sample]) -> dict[str, str]:
     return {sample.name: known[sample.name] for sample in samples}
 
 
-def back_up_and_prove(api: ApiClient, samples: Sequence[Sample], screen: Screen) -> list[Proven]:
-    """Backs up every sample and restores each backup beside its source; a row of the report for each."""
+def back_up_and_prove(
+    api: ApiClient, samples: Sequence[Sample], screen: Screen, stopped: threading.Event
+) -> list[Proven]:
+    """Backs up every sample and restores each backup beside its source; a row of the report for each.
+
+    Raises DemoStopped soon after `stopped` is set.
+    """
     ids = register(api, samples)
     targets = {target["name"]: target["id"] for target in api.get("/targets")["targets"]}
     screen.say("\nBacking up:")
-    runs = {sample.name: _trigger(api, ids[sample.name]) for sample in samples}
-    statuses = _follow(api, {name: f"/backups/{run}/status" for name, run in runs.items()}, screen)
+    runs = {sample.name: _trigger(api, ids[sample.name], stopped) for sample in samples}
+    statuses = _follow(api, {name: f"/backups/{run}/status" for name, run in runs.items()}, screen, stopped)
     proven = [_row(api, name, ids[name], runs[name], statuses[name]) for name in runs]
     stored = [row for row in proven if row.verdict == "completed"]
     if stored:
         screen.say("\nProving by restore:")
     operations = {row.name: _verify(api, row.backup_id, targets[row.name]) for row in stored}
-    results = _follow(api, {name: f"/operations/{operation}" for name, operation in operations.items()}, screen)
+    results = _follow(
+        api, {name: f"/operations/{operation}" for name, operation in operations.items()}, screen, stopped
+    )
     for row in stored:
         _judge(row, results[row.name])
     return proven
@@ -132,7 +143,7 @@ def report(rows: Sequence[Proven], out: TextIO) -> bool:
     return good
 
 
-def _trigger(api: ApiClient, database_id: str) -> str:
+def _trigger(api: ApiClient, database_id: str, stopped: threading.Event) -> str:
     """A fresh run of the database; one that is running already is followed to its end first."""
     deadline = time.monotonic() + RUN_LIMIT_SECONDS
     while True:
@@ -142,7 +153,7 @@ def _trigger(api: ApiClient, database_id: str) -> str:
             running = refusal.body.get("backup_id")
             if refusal.status != 409 or running is None or time.monotonic() > deadline:
                 raise
-            time.sleep(POLL_SECONDS)
+            _pause(stopped)
 
 
 def _verify(api: ApiClient, backup_id: str, target_id: str) -> str:
@@ -150,7 +161,9 @@ def _verify(api: ApiClient, backup_id: str, target_id: str) -> str:
     return str(api.post(f"/backups/{backup_id}/verify", body)["operation_id"])
 
 
-def _follow(api: ApiClient, paths: dict[str, str], screen: Screen) -> dict[str, dict[str, Any]]:
+def _follow(
+    api: ApiClient, paths: dict[str, str], screen: Screen, stopped: threading.Event
+) -> dict[str, dict[str, Any]]:
     """The last status of each path, once all have ended."""
     deadline = time.monotonic() + RUN_LIMIT_SECONDS
     while True:
@@ -158,7 +171,12 @@ def _follow(api: ApiClient, paths: dict[str, str], screen: Screen) -> dict[str, 
         screen.show([_bar(name, status) for name, status in found.items()])
         if all(status["status"] in ENDED for status in found.values()) or time.monotonic() > deadline:
             return found
-        time.sleep(POLL_SECONDS)
+        _pause(stopped)
+
+
+def _pause(stopped: threading.Event) -> None:
+    if stopped.wait(POLL_SECONDS):
+        raise DemoStopped
 
 
 def _bar(name: str, status: dict[str, Any]) -> tuple[str, int, str]:
@@ -194,8 +212,3 @@ def _cells(row: Proven) -> tuple[str, ...]:
     rate = f"{row.bytes_read / 1e6 / row.seconds:.1f}" if row.seconds else "-"
     sizes = (f"{row.bytes_read / 1e6:.1f} MB", f"{row.bytes_stored / 1e6:.1f} MB")
     return (row.name, *sizes, ratio, f"{row.seconds:.1f}", rate, str(row.tables), str(row.rows), row.verdict)
-
-
-def screen_on_stdout() -> Screen:
-    """The screen that people look at."""
-    return Screen(sys.stdout)

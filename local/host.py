@@ -34,6 +34,7 @@ from local.worker_pool import PoolLimits, WorkerPool
 from local.worker_process import WorkerSettings, WorkerStartError
 
 ADDRESS = "127.0.0.1"
+LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 ACTIVITIES_PER_WORKER = 2
 
 
@@ -140,14 +141,20 @@ class Host:
         self._report("local cloud: sign-in, Key Vault, App Configuration and storage answer")
 
     def _environment(self) -> dict[str, str]:
-        """The settings of the app; its own file wins."""
+        """The settings of the app; its own file wins, then this process's environment.
+
+        Databases on this machine may be backed up, and servers may prove who they are by the local authority.
+        """
+        cloud = self.cloud.environment()
         return {
+            "ALLOWED_NETWORKS": LOOPBACK_NETWORKS,
+            "DATABASE_CA_BUNDLE": cloud["SSL_CERT_FILE"],
             **os.environ,
             "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
             "AzureWebJobsScriptRoot": str(self.options.app),
             "FUNCTIONS_WORKER_RUNTIME": "python",
             "WEBSITE_HOSTNAME": self.url.removeprefix("http://"),
-            **self.cloud.environment(),
+            **cloud,
             **read_local_settings(self.options.app),
         }
 
