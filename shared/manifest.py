@@ -89,12 +89,12 @@ def _restore_lines(config: DatabaseConfig, attempt: Attempt) -> tuple[str, ...]:
 
 def _mysql_lines(database: str, server: ServerFacts) -> tuple[str, str]:
     client = (
-        f"{'mariadb' if server.vendor == 'mariadb' else 'mysql'} --protocol=TCP "
+        f"{'mariadb' if server.vendor == 'mariadb' else 'mysql'} --protocol=TCP --default-character-set=utf8mb4 "
         '--host="$RESTORE_HOST" --port="$RESTORE_PORT" --user="$RESTORE_USER"'
     )
     name = "`" + database.replace("`", "``") + "`"
     create = f"CREATE DATABASE {name} CHARACTER SET {server.character_set} COLLATE {server.collation}"
-    load = f"{client} --default-character-set=utf8mb4 --binary-mode --database={shlex.quote(database)}"
+    load = f"{client} --binary-mode --database={shlex.quote(database)}"
     return f"{client} --execute={shlex.quote(create)}", load
 
 
