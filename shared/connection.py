@@ -139,12 +139,16 @@ def _encryption(server: Server, facts: ServerFacts) -> Check:
 
 
 def _unicode(family: str, login: Login, database: str, timeout_seconds: int, facts: ServerFacts) -> Check:
-    """Emojis must come back from the server as they went there."""
     statement = "SELECT " + ", ".join(f"'{text}'" for text in UNICODE)
     with _SESSIONS[family](login, database, timeout_seconds=timeout_seconds) as asked:
         (answer,) = asked.rows(statement)
-    if tuple(answer) != UNICODE:
-        detail = f"the server gave {answer!r} back for {UNICODE!r}; its connections do not speak UTF-8"
+    return unicode_check(answer, facts)
+
+
+def unicode_check(answer: tuple[Any, ...], facts: ServerFacts) -> Check:
+    """Emojis must come back from the server as they went there."""
+    if answer != UNICODE:
+        detail = f"the server gave {answer!r} back for {UNICODE!r}: its connections do not speak UTF-8"
         return Check(name="unicode", status=CheckStatus.FAILED, detail=detail)
     return _passed("unicode", f"emojis survive; the database is {facts.character_set}")
 

@@ -8,23 +8,17 @@ import pytest
 from local.cloud.cloud import LocalCloud
 from shared.config import store
 from tests.api.client import Api
-from tests.support.cloud import forget_settings, running_cloud, stop_cloud
-
-
-@pytest.fixture(scope="session")
-def session_cloud() -> Iterator[LocalCloud]:
-    """The cloud that all tests share."""
-    yield running_cloud()
-    stop_cloud()
+from tests.support.cloud import forget_settings, running_cloud
 
 
 @pytest.fixture
-def cloud(session_cloud: LocalCloud) -> Iterator[LocalCloud]:
+def cloud() -> Iterator[LocalCloud]:
     """The cloud, with the settings of this process pointing to it; databases on this machine are allowed."""
-    os.environ.update(session_cloud.environment())
+    cloud = running_cloud()
+    os.environ.update(cloud.environment())
     os.environ["ALLOWED_NETWORKS"] = "127.0.0.0/8"
     forget_settings()
-    yield session_cloud
+    yield cloud
     forget_settings()
 
 
