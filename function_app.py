@@ -60,6 +60,8 @@ def product_version() -> str:
 
 
 logging.getLogger().setLevel(settings().log_level)
+# The SDK tells every request at INFO; what matters of them is in our own lines.
+logging.getLogger("azure").setLevel(logging.WARNING)
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for trigger in triggers().values():
     trigger.register(app)

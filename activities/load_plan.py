@@ -28,7 +28,9 @@ def load_plan(request: PlanRequest) -> NextStep:
     handled_until = request.handled_until or last_due_time(database)
     missed = schedule.latest_missed(database, handled_until, request.now)
     due = None
-    if missed is not None:
+    if missed is None:
+        handled_until = request.now  # so that a later change of the schedule makes nothing due that lies before it
+    else:
         late = request.now - missed.due_at > 2 * configuration.scheduler_interval
         trigger = Trigger.CATCH_UP if late or missed.count > 1 else Trigger.SCHEDULED
         due = DueRun(due_at=missed.due_at, trigger=trigger)
