@@ -20,7 +20,7 @@ def write(progress: Progress) -> None:
     """Shows how far the work is. Neither percent nor phase goes back, though an attempt may begin anew.
 
     Lines of the log are added to those that are there. One request, except for the first of this process and after
-    another process wrote the same row.
+    another process wrote the same row. Raises ConfigurationUnavailable, which is no reason to stop the work.
     """
     remembered = _last_written(progress.id)
     with remembered.lock:

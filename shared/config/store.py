@@ -51,7 +51,8 @@ def read_all(beginning: str) -> list[Setting]:
 def write(key: str, value: str, *, over: Setting | None) -> bool:
     """Writes a JSON value where `over`, as read before, or nothing was; False, and no change, when that is not so.
 
-    Raises InvalidRequest when the value is too long, Conflict when the key is locked.
+    A request whose answer got lost is repeated, and then meets what it wrote itself: that is success. Raises
+    InvalidRequest when the value is too long, Conflict when the key is locked.
     """
     setting = ConfigurationSetting(key=key, value=value, content_type="application/json")
     with service_errors(SERVICE):
@@ -63,7 +64,8 @@ def write(key: str, value: str, *, over: Setting | None) -> bool:
                     setting, match_condition=MatchConditions.IfNotModified, etag=over.etag
                 )
         except (ResourceExistsError, ResourceModifiedError):
-            return False
+            there = read(key)
+            return there is not None and there.value == value
         except ResourceReadOnlyError:
             raise _locked(key) from None
         except HttpResponseError as refusal:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from shared import claims, clock, history
-from shared.errors import Cancelled, Conflict, Replaced
+from shared.errors import Cancelled, ConfigurationUnavailable, Conflict, Replaced
 from shared.models.run import RunStatus
+from shared.storage import tables
 from tests.support.cloud import fresh_id
 from tests.support.records import run_record
 
@@ -240,6 +242,30 @@ def test_br_74_fifty_takers_in_two_processes_give_one_winner(database: str) -> N
     assert len(outcomes) == 50
     assert len(winners) == 1
     assert [own for own, holder in outcomes if own == holder] == list(winners)
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [claims.take, claims.keep, claims.cancel, claims.release],
+    ids=["take", "keep", "cancel", "release"],
+)
+def test_a_row_that_always_changes_is_not_waited_for_without_end(
+    database: str, monkeypatch: pytest.MonkeyPatch, deed: Callable[[str, str], object]
+) -> None:
+    claims.take(database, ONE)
+    read = tables.get
+
+    def somebody_is_always_first(table: str, partition: str, key: str) -> tables.Row | None:
+        row = read(table, partition, key)
+        assert row is not None
+        tables.put(table, row)
+        return row
+
+    monkeypatch.setattr(tables, "get", somebody_is_always_first)
+    monkeypatch.setattr(claims, "TRIES", 3)
+
+    with pytest.raises(ConfigurationUnavailable, match="written by too many at once"):
+        deed(database, ONE)
 
 
 def test_many_who_renew_cancel_and_release_at_once_leave_one_state(database: str) -> None:

@@ -433,6 +433,26 @@ def test_what_was_never_read_is_unavailable_and_nothing_is_written_without_app_c
             impossible()
 
 
+def test_a_creation_whose_answer_got_lost_is_a_creation(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = database_config()
+    monkeypatch.setattr(store, "read_all", lambda beginning: [])
+    config.databases.create(shop)
+
+    config.databases.create(shop)
+
+    with pytest.raises(Conflict, match="is taken"):
+        config.databases.create(shop.model_copy(update={"name": "Another"}))
+
+
+def test_a_store_may_be_given_by_connection_string(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.config.store.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setenv("AZURE_APPCONFIG_ENDPOINT", f"Endpoint=https://127.0.0.1:{closed_port()};Id=a;Secret=c2VjcmV0")
+    forget_settings()
+
+    with pytest.raises(ConfigurationUnavailable, match="App Configuration does not answer"):
+        store.read("databases:shop")
+
+
 def test_what_did_not_change_is_not_copied_again(monkeypatch: pytest.MonkeyPatch) -> None:
     config.databases.create(database_config())
     config.databases.get("shop", tenant=None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared import history, naming
-from shared.errors import ErrorValue, InternalError
+from shared.errors import ConfigurationUnavailable, ErrorValue, InternalError
 from shared.history import RunPage, Selection, counters, pages
 from shared.models.database import Rung
 from shared.models.run import Evidence, RunRecord, RunStatus
@@ -236,6 +236,29 @@ def test_counters_remember_only_the_last_runs(runs: Recorder, monkeypatch: pytes
 
     assert row is not None
     assert (row.number("Count"), len(row.text("Runs").split())) == (4, 2)
+
+
+@pytest.mark.parametrize("table", ["BackupHistory", "BackupCounters", "BackupIndex"])
+def test_a_table_that_always_changes_is_not_waited_for_without_end(
+    runs: Recorder, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    run = runs.record(QUEUED)
+    replace = tables.replace
+
+    def somebody_was_first(written: str, row: tables.Row, etag: str) -> str | None:
+        if written != table:
+            return replace(written, row, etag)
+        stored = tables.get(written, row.partition, row.key)
+        assert stored is not None
+        tables.put(written, stored)
+        return replace(written, row, etag)
+
+    for _ in range(2):
+        runs.record(FAILED)
+    monkeypatch.setattr(tables, "replace", somebody_was_first)
+
+    with pytest.raises(ConfigurationUnavailable, match="written by too many at once"):
+        history.record(run.model_copy(update={"status": FAILED}))
 
 
 def test_a_backup_id_that_is_none_is_a_fault(runs: Recorder) -> None:

@@ -221,6 +221,7 @@ def test_an_unknown_time_zone_is_refused(time_zone: str) -> None:
 def test_a_schedule_that_never_comes_due_is_refused_when_asked_for() -> None:
     with pytest.raises(InvalidRequest, match="never comes due"):
         next_due(cron("0 0 */31 2 MON#5"), CREATED)
+    assert list(due_times(cron("0 0 */31 2 MON#5"), CREATED, CREATED + timedelta(days=366))) == []
 
 
 @pytest.mark.parametrize("fields", [{"frequency": None}, {"frequency": "1d", "schedule": "0 2 * * *"}])
