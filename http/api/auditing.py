@@ -47,9 +47,9 @@ Audit = Annotated[Trail, Depends(Trail)]
 def client_address(forwarded_for: str) -> str:
     """The first address of an X-Forwarded-For header, where Azure adds a port; `unknown` where there is none."""
     first = forwarded_for.partition(",")[0].strip()
-    for candidate in (first, first.rpartition(":")[0].strip("[]")):
+    for candidate in (first, first.rpartition(":")[0]):
         try:
-            return str(ip_address(candidate))
+            return str(ip_address(candidate.strip("[]")))
         except ValueError:
             continue
     return "unknown"
