@@ -1,7 +1,8 @@
 """Azurite: blobs, queues and tables, as a child process that does not outlive this one.
 
 Azurite writes its indexes to disk every five seconds and when it ends by SIGTERM. So SIGTERM is what it gets when this
-process dies, however it dies: what it acknowledged is then on disk, as it would be in Azure.
+process dies, however it dies: what it acknowledged is then on disk, as it would be in Azure. The kernel looks at the
+thread that started it: that must be one that lives as long as the host.
 """
 
 import asyncio
@@ -70,21 +71,11 @@ class Azurite:
         node = shutil.which("node")
         if node is None or not SCRIPT.exists():
             raise AzuriteFailed("Azurite needs Node and its npm package: run `npm ci` in the folder `local`.")
-        for _ in range(ATTEMPTS):
-            hoped_for = [None] * 3 if wanted is None else [wanted.blob, wanted.queue, wanted.table]
-            ports = AzuritePorts(*free_ports(hoped_for))
-            await self._spawn(node, ports)
-            answers = False
-            try:
-                answers = await self._answers(ports)
-            finally:
-                if not answers:
-                    await self.stop()
-            if answers:
-                return ports
-            if PORT_TAKEN not in self._last_words():
-                break
-        raise AzuriteFailed(f"Azurite did not answer. Its last words: {self._last_words()}")
+        lock = await self._claim_folder()
+        try:
+            return await self._start_on_free_ports(node, wanted, lock)
+        finally:
+            os.close(lock)
 
     async def stop(self) -> None:
         """Lets Azurite save and ends it, within five seconds."""
@@ -99,7 +90,24 @@ class Azurite:
             process.kill()
             await process.wait()
 
-    async def _spawn(self, node: str, ports: AzuritePorts) -> None:
+    async def _start_on_free_ports(self, node: str, wanted: AzuritePorts | None, lock: int) -> AzuritePorts:
+        for _ in range(ATTEMPTS):
+            hoped_for = [None] * 3 if wanted is None else [wanted.blob, wanted.queue, wanted.table]
+            ports = AzuritePorts(*free_ports(hoped_for))
+            await self._spawn(node, ports, lock)
+            answers = False
+            try:
+                answers = await self._answers(ports)
+            finally:
+                if not answers:
+                    await self.stop()
+            if answers:
+                return ports
+            if PORT_TAKEN not in self._last_words():
+                break
+        raise AzuriteFailed(f"Azurite did not answer. Its last words: {self._last_words()}")
+
+    async def _spawn(self, node: str, ports: AzuritePorts, lock: int) -> None:
         options = {
             "--blobPort": ports.blob,
             "--queuePort": ports.queue,
@@ -115,36 +123,32 @@ class Azurite:
         arguments = [str(word) for option in options.items() for word in option]
         # The SDKs speak newer API versions than Azurite knows.
         arguments += ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
-        lock = await self._claim_folder()
-        try:
-            write_private_file(self._log, b"")
-            with self._log.open("ab") as log:
-                self._process = await asyncio.create_subprocess_exec(
-                    *TIED_TO_PARENT,
-                    str(os.getpid()),
-                    node,
-                    "--import",
-                    PRELOAD.as_uri(),
-                    str(SCRIPT),
-                    *arguments,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd=self._folder,
-                    # Accounts that somebody's own Azurite uses are not ours.
-                    env={name: value for name, value in os.environ.items() if not name.startswith("AZURITE_")},
-                    pass_fds=(lock,),
-                    # A session of its own: Ctrl-C in the terminal reaches the host, which then stops Azurite.
-                    start_new_session=True,
-                    umask=0o077,
-                )
-        finally:
-            os.close(lock)
+        write_private_file(self._log, b"")
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *TIED_TO_PARENT,
+                str(os.getpid()),
+                node,
+                "--import",
+                PRELOAD.as_uri(),
+                str(SCRIPT),
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                # Accounts that somebody's own Azurite uses are not ours.
+                env={name: value for name, value in os.environ.items() if not name.startswith("AZURITE_")},
+                pass_fds=(lock,),
+                # A session of its own: Ctrl-C in the terminal reaches the host, which then stops Azurite.
+                start_new_session=True,
+                umask=0o077,
+            )
 
     async def _claim_folder(self) -> int:
         """A locked file descriptor for the child to inherit: the lock lasts exactly as long as the child.
 
-        The Azurite of a host that was killed a moment ago may still be saving; this waits for it.
+        The Azurite of a host that was killed a moment ago may still be saving, and hold the ports; this waits for it.
         """
         path = self._folder / "azurite.lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -293,11 +293,12 @@ def test_the_next_host_waits_for_the_azurite_of_a_killed_one(tmp_path: Path) -> 
         os.kill(earlier, signal.SIGSTOP)  # as if it took long to save
         host.kill()
 
-    next_host, _ = _start_while(tmp_path, lambda: os.kill(earlier, signal.SIGCONT))
+    next_host, again = _start_while(tmp_path, lambda: os.kill(earlier, signal.SIGCONT))
     with next_host:
         assert earlier not in azurites_on(folder)
         assert len(azurites_on(folder)) == 1
-        os.environ.update(environment)
+        assert again == environment
+        assert read(environment) == (b"bytes", 1)
         next_host.communicate("")
     assert azurites_on(folder) == []
 
