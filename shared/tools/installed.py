@@ -21,8 +21,8 @@ VERSION = re.compile(r"(?:\bfrom|\bDistrib|\(PostgreSQL\)|\bVer) (\d+(?:\.\d+)*)
 def installed_tools(names: Sequence[str]) -> tuple[Tool, ...]:
     """The tools of these names, in the order of `names` and then of the folders; each program once.
 
-    Looks into BACKUP_TOOL_FOLDERS, PATH, and where Debian keeps the PostgreSQL clients of every major version. A program that
-    does not run or does not tell its version is left out.
+    Looks into BACKUP_TOOL_FOLDERS, PATH, and where Debian keeps the PostgreSQL clients of every major version.
+    A program that does not run or does not tell its version is left out.
     """
     searched = [*settings().backup_tool_folders, *_path_folders(), *sorted(Path(POSTGRESQL_FOLDERS).glob("*/bin"))]
     found: dict[Path, Tool] = {}
