@@ -13,7 +13,6 @@ from shared.history.runs import (
     present,
     recent,
     record,
-    unfinished,
     update,
     verified,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "present",
     "recent",
     "record",
-    "unfinished",
     "update",
     "verified",
 ]

@@ -64,12 +64,6 @@ def present(database_id: str) -> list[RunRecord]:
     return [run for run in _where(database_id, "Present eq true") if run.status.is_final]
 
 
-def unfinished(database_id: str) -> list[RunRecord]:
-    """The runs of a database that have no final status, newest first."""
-    unfinished = " or ".join(f"Status eq '{status}'" for status in RunStatus if not status.is_final)
-    return list(_where(database_id, f"({unfinished})"))
-
-
 def verified(database_id: str) -> Iterator[RunRecord]:
     """The proven backups of a database that are still there, newest first; read as far as they are asked for."""
     return _where(database_id, "Verified eq true")
