@@ -214,7 +214,7 @@ def test_the_management_api_asks_for_its_key(client: httpx.Client) -> None:
 
 def test_a_body_that_grows_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.http_trigger.LONGEST_BODY", 1000)
-    monkeypatch.setenv("TICKS", "0 0 0 1 1 *")
+    monkeypatch.setenv("TRACES", str(tmp_path))
 
     async def in_parts() -> AsyncIterator[bytes]:
         for _ in range(3):
@@ -233,6 +233,7 @@ def test_a_body_that_grows_too_long_is_refused(tmp_path: Path, monkeypatch: pyte
 
 def test_a_request_that_finds_no_worker_in_time_gets_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.http_trigger.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setenv("TRACES", str(tmp_path))
     app = Path(shutil.copytree(FOREIGN_APP, tmp_path / "app"))
 
     async def scenario() -> int:

@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 # Where functions leave traces that outlive a process.
-TRACES = Path(os.environ.get("TRACES", "."))
+TRACES = Path(os.environ["TRACES"])
 
 
 def leave_trace(name: str, text: str) -> None:
