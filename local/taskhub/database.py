@@ -1,6 +1,6 @@
 """The hub's SQLite file: its tables, and writes that share one commit.
 
-A commit waits for the disk, so it runs in a thread while the loop goes on; all changes that arrive meanwhile share the
+A commit that waits for the disk runs in a thread while the loop goes on; all changes that arrive meanwhile share the
 next one. Statements run on the loop's thread: they take microseconds, and handing each to a thread would cost more.
 """
 
@@ -21,7 +21,7 @@ Change = Callable[[sqlite3.Connection], Result]
 
 _SCHEMA_VERSION = 1
 _LARGEST_COMMIT = 256  # changes; keeps the loop's thread free for others
-_WAL_BYTES_KEPT = 16 * 1024 * 1024
+_WAL_PAGES = 4000  # 16 MB between checkpoints, each of which waits for the disk whatever the durability
 _PAGES_GIVEN_BACK = 500  # in one change
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -100,6 +100,7 @@ class Database:
         _create_tables(self._writer)
         self._reader = _connect(path, durability)
         self._reader.execute("PRAGMA query_only = ON")
+        self._waits_for_disk = durability == "FULL"
         self._on_commit = on_commit
         self._pending: list[tuple[Change[Any], asyncio.Future[Any]]] = []
         self._committing: asyncio.Task[None] | None = None
@@ -169,7 +170,10 @@ class Database:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             results = [_apply(self._writer, change) for change in changes]
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.execute, "COMMIT")
+            if self._waits_for_disk:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.execute, "COMMIT")
+            else:
+                self._writer.execute("COMMIT")
         except sqlite3.Error:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
@@ -196,7 +200,8 @@ def _connect(path: Path, durability: Durability) -> sqlite3.Connection:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # works only before the first table
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {durability}")
-    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_PAGES * 4096}")
     return connection
 
 

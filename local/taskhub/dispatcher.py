@@ -68,18 +68,18 @@ class Dispatcher:
 
     async def run_until_idle(self) -> None:
         """Returns when nothing runs and nothing is due; raises what a turn or a run raised meanwhile."""
-        self._idle.clear()
         self.wake()
-        while not (self._idle.is_set() and self._database.is_idle):
-            if self._loop.done():
-                raise NotRunning
+        while True:
+            self._idle.clear()
             await self._idle.wait()
             if self._error is not None:
                 error, self._error = self._error, None
                 raise error
-            if not self._database.is_idle:
-                # Somebody else's write is under way; its commit wakes the loop, which then says again that it is idle.
-                self._idle.clear()
+            if self._loop.done():
+                raise NotRunning
+            if self._database.is_idle:
+                return
+            # Somebody else's write is under way; its commit wakes the loop, which then says again that it is idle.
 
     async def _run(self) -> None:
         while True:

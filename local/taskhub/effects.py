@@ -59,13 +59,22 @@ def _start_child(
         input=json.dumps(decision.input),
         parent=parent,
     )
-    existing = instances.load(connection, child.id)
-    if existing is None or existing.is_finished:
+    obstacle = _obstacle(connection, child.id)
+    if obstacle is None:
         instances.create(connection, child)
     else:
-        reason = json.dumps(instances.already_there(existing))
-        instances.tell_parent(connection, parent, Status.FAILED, reason, now)
+        instances.tell_parent(connection, parent, Status.FAILED, json.dumps(obstacle), now)
     return event(EventType.SUB_ORCHESTRATION_CREATED, now, decision.id, Name=child.name, InstanceId=child.id)
+
+
+def _obstacle(connection: Connection, instance_id: str) -> str | None:
+    """Gives the reason why nothing can be started under the id."""
+    if not instances.is_valid_id(instance_id):
+        return instances.ID_RULE
+    existing = instances.load(connection, instance_id)
+    if existing is None or existing.is_finished:
+        return None
+    return instances.already_there(existing)
 
 
 def _send_to_entity(connection: Connection, instance: Instance, decision: SendToEntity, now: datetime) -> Event:

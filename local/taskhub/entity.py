@@ -26,6 +26,10 @@ class _Answer:
     results: list[dict[str, Any]]
 
 
+class _UnknownAnswer(Exception):
+    """The function's answer is not one to a batch."""
+
+
 class Entities:
     """Runs the batches; one entity must not have two at once."""
 
@@ -69,13 +73,14 @@ class Entities:
             }
         )
         try:
-            answer = json.loads(await self._patience.until_answered(lambda: self._invoker.entity(function, body)))
-        except FunctionFailed as failure:
+            text = await self._patience.until_answered(lambda: self._invoker.entity(function, body))
+            answer = _parse_answer(text, len(batch))
+        except (FunctionFailed, _UnknownAnswer) as failure:
             return _all_failed(state, batch, f"Entity function '{function}' failed: {failure}")
-        after = answer["entityState"] if answer["entityExists"] else None
-        if self._strict and not is_json(after):
-            return _all_failed(state, batch, failure_reason(f"the state of entity {entity} is not JSON: {after!r:.80}"))
-        return _Answer(after, answer["results"])
+        if self._strict and not is_json(answer.state):
+            reason = failure_reason(f"the state of entity {entity} is not JSON: {answer.state!r:.80}")
+            return _all_failed(state, batch, reason)
+        return answer
 
     def _commit(self, connection: Connection, target: str, batch: list[Message], answer: _Answer) -> None:
         now = self._clock.now()
@@ -112,6 +117,18 @@ def signal(operation: str, input: str | None) -> dict[str, Any]:
 
 def _operation(request: dict[str, Any]) -> dict[str, Any]:
     return {"name": request["op"], "input": request["input"], "isSignal": request["signal"]}
+
+
+def _parse_answer(text: str, operations: int) -> _Answer:
+    try:
+        answer = json.loads(text)
+        results = [{"isError": result["isError"], "result": result["result"]} for result in answer["results"]]
+        state = answer["entityState"] if answer["entityExists"] else None
+    except (ValueError, KeyError, TypeError) as problem:
+        raise _UnknownAnswer(f"the answer is not one to a batch: {problem!r}") from problem
+    if len(results) != operations:
+        raise _UnknownAnswer(f"{len(results)} results for {operations} operations")
+    return _Answer(state, results)
 
 
 def _all_failed(state: str | None, batch: list[Message], reason: str) -> _Answer:

@@ -68,7 +68,7 @@ class TaskHub:
         self._longest_history: dict[str, int] = {}
         self._database: Database | None = None
         self._dispatcher: Dispatcher | None = None
-        self._key = ""
+        self._key: str | None = None
 
     async def start(self) -> None:
         """Opens the file, creating it when missing, and goes on with what is in it."""
@@ -116,6 +116,8 @@ class TaskHub:
     @property
     def key(self) -> str:
         """The secret that callers of the webhooks show as `code`; it stays the same for the life of the file."""
+        if self._key is None:
+            raise NotRunning
         return self._key
 
     @property
@@ -131,7 +133,7 @@ class TaskHub:
 
     def client_binding(self, base_url: str) -> str:
         """Gives the JSON text that the SDK's durable client is made from; `base_url` is scheme, host and port."""
-        return client_binding(base_url, self.name, self._key)
+        return client_binding(base_url, self.name, self.key)
 
     async def start_new(
         self, name: str, input: str | None = None, *, instance_id: str | None = None, version: str | None = None

@@ -5,6 +5,7 @@ the optimistic lock: whoever decided on an older state finds out when writing, a
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,6 +17,9 @@ from typing import Any
 from local.taskhub import messages
 from local.taskhub.database import from_micros, to_micros
 from local.taskhub.history import EventType, encode, event
+
+_VALID_ID = re.compile(r"[^@/\\#?\x00-\x1f\x7f][^/\\#?\x00-\x1f\x7f]{0,99}")
+ID_RULE = "an instance id has 1 to 100 characters, none of / \\ # ?, and does not begin with @"
 
 
 class Status(StrEnum):
@@ -208,6 +212,11 @@ def start_generation(connection: Connection, instance: Instance, input: str | No
 
 def new_id() -> str:
     return uuid.uuid4().hex
+
+
+def is_valid_id(instance_id: str) -> bool:
+    """Azure's rule: what is safe in a storage key and a link, and not an entity's id."""
+    return _VALID_ID.fullmatch(instance_id) is not None
 
 
 def _send_start(connection: Connection, instance: Instance) -> None:

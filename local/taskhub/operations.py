@@ -1,7 +1,6 @@
 """What a client may do to an instance; each function is one change, refused with a HubError or made whole."""
 
 import json
-import re
 from datetime import datetime
 from sqlite3 import Connection
 
@@ -10,14 +9,11 @@ from local.taskhub.errors import BadRequest, InstanceExists, InstanceGone, NoSuc
 from local.taskhub.history import EventType, event
 from local.taskhub.instances import Instance, Status
 
-_VALID_ID = re.compile(r"[^@/\\#?\x00-\x1f\x7f][^/\\#?\x00-\x1f\x7f]{0,99}")
-"""Azure's rule: up to 100 characters that are safe in a storage key, and no entity's id."""
-
 
 def start(connection: Connection, instance: Instance) -> None:
     """Starts a new instance; one of the same id may be replaced when it has finished."""
-    if not _VALID_ID.fullmatch(instance.id):
-        raise BadRequest("an instance id has 1 to 100 characters, none of / \\ # ?, and does not begin with @")
+    if not instances.is_valid_id(instance.id):
+        raise BadRequest(instances.ID_RULE)
     existing = instances.load(connection, instance.id)
     if existing is not None and not existing.is_finished:
         raise InstanceExists(instances.already_there(existing))

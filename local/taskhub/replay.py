@@ -254,7 +254,7 @@ class _Walk:
         decision = self.unconfirmed.pop(number, None)
         if decision is None or not _matches(entry, decision):
             met = f"{EventType(entry['EventType']).name} {entry.get('Name', '')}".strip()
-            wanted = decision or "nothing with that number"
+            wanted = "nothing with that number" if decision is None else _label(decision)
             raise NonDeterminism(f"number {number} is {met} in the history, but the code now asks for {wanted}")
         if isinstance(decision, SendToEntity) and not decision.signal:
             # The answer will name the request's id, not the number.
@@ -332,6 +332,19 @@ def _call(number: int, action: CallActivity | CallSubOrchestrator) -> Decision:
 
 def _send(number: int, action: CallEntity | SignalEntity, *, signal: bool) -> SendToEntity:
     return SendToEntity(number, action.entity_id, action.operation, action.input, signal)
+
+
+def _label(decision: Decision) -> str:
+    """Gives kind and name, not the input: the text becomes the instance's output."""
+    match decision:
+        case ScheduleActivity():
+            return f"activity {decision.name}"
+        case StartSubOrchestration():
+            return f"sub-orchestration {decision.name}"
+        case StartTimer():
+            return "a timer"
+        case SendToEntity():
+            return f"entity {decision.entity_id}"
 
 
 def _matches(entry: Event, decision: Decision) -> bool:

@@ -142,6 +142,11 @@ def parent(context: Context) -> Plan:
 
 
 @app.orchestration_trigger(context_name="context")
+def start_child_as(context: Context) -> Plan:
+    return (yield context.call_sub_orchestrator("family_name", None, context.get_input()))
+
+
+@app.orchestration_trigger(context_name="context")
 def family_name(context: Context) -> Plan:
     yield context.call_activity("double", 1)
     return context.parent_instance_id

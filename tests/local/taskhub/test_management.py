@@ -21,9 +21,8 @@ from local.taskhub.client_links import RPC_PREFIX, WEBHOOK_PREFIX
 from local.taskhub.clock import FakeClock
 from local.taskhub.hub import TaskHub
 from local.taskhub.management import CONTINUATION_HEADER, management_routes
-from tests.local.taskhub.app import app
 from tests.local.taskhub.still_hub import BEGINNING, still_hub
-from tests.support.in_process import InProcessInvoker, advance, start
+from tests.support.in_process import advance, start
 
 
 def served(hub: TaskHub) -> Starlette:
@@ -253,11 +252,9 @@ async def test_a_failed_instance_is_rewound_and_a_done_one_restarted_over_http(t
     assert status.json()["output"] == 3
 
 
-def test_the_binding_names_hub_and_both_addresses(tmp_path: Path) -> None:
-    invoker = InProcessInvoker(app)
-    hub = TaskHub(tmp_path / "hub", invoker, invoker.table(), name="MyHub")
-    binding = json.loads(hub.client_binding("http://127.0.0.1:7071/"))
-    invoker.close()
+async def test_the_binding_names_hub_and_both_addresses(tmp_path: Path) -> None:
+    async with still_hub(tmp_path, name="MyHub") as (hub, _):
+        binding = json.loads(hub.client_binding("http://127.0.0.1:7071/"))
 
     assert binding["taskHubName"] == "MyHub"
     assert binding["rpcBaseUrl"] == "http://127.0.0.1:7071/durabletask/"

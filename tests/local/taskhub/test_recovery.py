@@ -1,6 +1,7 @@
 """What ends early is done again: workers that die, a hub that stops, a turn that comes too late."""
 
 import asyncio
+import sqlite3
 from collections import Counter
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class DyingWorkers(InProcessInvoker):
         return await super().activity(name, data, instance_id=instance_id)
 
 
-async def end_with(invoker: DyingWorkers, path: Path, orchestrator: str, value: object = None) -> dict[str, object]:
+async def end_with(invoker: InProcessInvoker, path: Path, orchestrator: str, value: object = None) -> dict[str, object]:
     hub = TaskHub(path / "hub", invoker, invoker.table(), clock=FakeClock(BEGINNING), strict=True, patience=NO_PAUSE)
     await hub.start()
     instance_id = await start(hub, orchestrator, value)
@@ -192,6 +193,51 @@ async def test_an_answer_that_is_no_state_fails_the_instance(tmp_path: Path, ans
     assert status["output"].startswith("Orchestrator function 'chain' failed: ")
 
 
+@pytest.mark.parametrize("answer", ["no json", "{}", '{"entityExists": false, "results": []}'])
+async def test_an_answer_that_is_none_to_a_batch_fails_the_callers(tmp_path: Path, answer: str) -> None:
+    class Odd(InProcessInvoker):
+        async def entity(self, name: str, body: str) -> str:
+            return answer
+
+    status = await end_with(Odd(app), tmp_path, "call_counter", {"operation": "get", "input": 0})
+
+    assert "Entity function 'Counter' failed: " in str(status["output"])
+
+
+async def test_a_file_that_cannot_be_read_for_a_while_is_tried_again(tmp_path: Path) -> None:
+    async with still_hub(tmp_path) as (hub, _):
+        instance_id = await start(hub, "chain", ["Lima"])
+        other = sqlite3.connect(tmp_path / "hub.sqlite", isolation_level=None, timeout=10)
+        other.execute("ALTER TABLE activities RENAME TO hidden")
+        with pytest.raises(sqlite3.OperationalError, match="no such table: activities"):
+            await hub.run_until_idle()
+        other.execute("ALTER TABLE hidden RENAME TO activities")
+        other.close()
+        await until(lambda: status_of(hub, instance_id)["runtimeStatus"] == "Completed")
+
+
+async def test_whoever_waits_for_a_hub_that_is_stopped_is_told(tmp_path: Path) -> None:
+    gate.clear()
+    async with still_hub(tmp_path) as (hub, _):
+        await start(hub, "gated", "stopped")
+        waiting = asyncio.create_task(hub.run_until_idle())
+        await until(lambda: "stopped" in counts.of)
+        await hub.stop()
+        gate.set()
+        with pytest.raises(NotRunning):
+            await waiting
+
+
+async def test_waiting_for_idleness_waits_for_writes_under_way(tmp_path: Path) -> None:
+    async with still_hub(tmp_path, durability="FULL") as (hub, _):
+        for number in range(20):
+            starting = asyncio.create_task(start(hub, "chain", ["Lima"], instance_id=f"number-{number}"))
+            await asyncio.sleep(0)
+            await hub.run_until_idle()
+            assert starting.done()
+            assert status_of(hub, f"number-{number}")["runtimeStatus"] == "Completed"
+
+
 async def test_a_hub_that_does_not_run_refuses_work(tmp_path: Path) -> None:
     invoker = InProcessInvoker(app)
     hub = TaskHub(tmp_path / "hub", invoker, invoker.table())
@@ -201,6 +247,8 @@ async def test_a_hub_that_does_not_run_refuses_work(tmp_path: Path) -> None:
         await hub.run_until_idle()
     with pytest.raises(NotRunning):
         hub.query(InstanceFilter())
+    with pytest.raises(NotRunning):
+        hub.client_binding("http://127.0.0.1")
     with pytest.raises(BadRequest, match="record=True"):
         hub.recorded_histories()
     await hub.stop()

@@ -211,7 +211,9 @@ async def test_what_does_not_exist_or_is_disabled_fails_and_is_named(tmp_path: P
 async def test_code_that_calls_something_else_in_a_replay_fails_as_non_deterministic(tmp_path: Path) -> None:
     output = (await outcome(tmp_path, "change_of_function"))["output"]
 
-    assert output.startswith("Non-Deterministic workflow detected: number 0 is TASK_SCHEDULED double in the history")
+    assert output.startswith(
+        "Non-Deterministic workflow detected: number 0 is TASK_SCHEDULED double in the history, but"
+    )
 
 
 async def test_call_http_fails_with_a_reason_instead_of_hanging(tmp_path: Path) -> None:
@@ -226,6 +228,14 @@ async def test_a_sub_orchestration_under_an_id_that_is_under_way_fails(tmp_path:
 
         output = status_of(hub, "family")["output"]
         assert "An Orchestration instance with the status Running already exists." in output
+
+
+async def test_a_sub_orchestration_under_an_id_that_no_instance_may_have_fails(tmp_path: Path) -> None:
+    async with still_hub(tmp_path) as (hub, _):
+        instance_id = await start(hub, "start_child_as", "@counter@c")
+        await hub.run_until_idle()
+
+        assert "an instance id has 1 to 100 characters" in status_of(hub, instance_id)["output"]
 
 
 async def test_objects_with_their_own_json_survive_every_hop(tmp_path: Path) -> None:
