@@ -27,7 +27,6 @@ def begin_run(begin: BeginRequest) -> RunPlan:
         started_at=begin.now,
         deadline_at=begin.now + configuration.backup_timeout,
         retry=RetryPolicy(retries=configuration.backup_retries),
-        slot_limit=configuration.backup_max_concurrent,
         compression_level=configuration.backup_compression_level if database.compress else 0,
         max_size_bytes=configuration.max_size_bytes,
     )

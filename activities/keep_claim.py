@@ -1,6 +1,6 @@
 """Prolongs the claim of a run that waits, and learns whether it is cancelled."""
 
-from shared import claims
+from shared import claims, config
 from shared.durable import activity
 from shared.models.plan import ClaimRequest, Kept
 from shared.settings import settings
@@ -12,5 +12,5 @@ def keep_claim(request: ClaimRequest) -> Kept:
     claims.take(request.database_id, request.backup_id, request.seconds)
     claims.keep(request.database_id, request.backup_id, seconds=request.seconds)
     return Kept(
-        slot_limit=settings().backup_max_concurrent, slot_seconds=int(settings().backup_timeout.total_seconds())
+        slot_limit=config.defaults().max_concurrent_backups, slot_seconds=int(settings().backup_timeout.total_seconds())
     )

@@ -33,14 +33,17 @@ def load_plan(request: PlanRequest) -> NextStep:
     else:
         late = request.now - missed.due_at > 2 * configuration.scheduler_interval
         trigger = Trigger.CATCH_UP if late or missed.count > 1 else Trigger.SCHEDULED
-        due = DueRun(due_at=missed.due_at, trigger=trigger)
+        due = DueRun(
+            due_at=missed.due_at,
+            trigger=trigger,
+            slot_limit=config.defaults().max_concurrent_backups,
+            slot_seconds=int(configuration.backup_timeout.total_seconds()),
+        )
     return NextStep(
         exists=True,
         due=due,
         check_at=min(schedule.next_due(database, request.now), look_again),
         handled_until=handled_until,
-        slot_limit=configuration.backup_max_concurrent,
-        slot_seconds=int(configuration.backup_timeout.total_seconds()),
     )
 
 

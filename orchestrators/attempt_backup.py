@@ -6,7 +6,6 @@ from activities.inspect_database import inspect_database
 from activities.reject_backup import reject_backup
 from activities.upload_backup import upload_backup
 from activities.write_manifest import write_manifest
-
 from orchestrators.insist import insist
 from orchestrators.run_checks import failure_among, run_checks
 from shared.durable import Context, Steps, orchestrator

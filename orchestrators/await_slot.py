@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from activities.keep_claim import keep_claim
-
 from entities.backup_slots import INSTALLATION, SlotRequest, acquire
 from orchestrators.insist import insist
 from shared.durable import Context, Steps, orchestrator

@@ -6,7 +6,6 @@ from activities.apply_retention import apply_retention
 from activities.begin_run import begin_run
 from activities.notify import notify
 from activities.record_run import record_run
-
 from entities.backup_slots import INSTALLATION, SlotRelease, release
 from entities.circuit_breaker import Question, Report, allow, report
 from orchestrators.attempt_backup import attempt_backup

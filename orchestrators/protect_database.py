@@ -9,13 +9,12 @@ from datetime import timedelta
 from activities.claim_run import claim_run
 from activities.load_plan import load_plan
 from activities.record_run import record_run
-
 from entities.backup_slots import INSTALLATION, SlotRelease, SlotRequest, acquire, release
 from orchestrators.backup_database import backup_database
 from orchestrators.insist import insist
 from shared.durable import Context, Steps, orchestrator
 from shared.errors import BackupError
-from shared.models.plan import ClaimRequest, DueRun, NextStep, PlanRequest, RunEnd
+from shared.models.plan import ClaimRequest, DueRun, PlanRequest, RunEnd
 from shared.models.run import BackupRequest, ProtectRequest, RunStatus
 from shared.naming import backup_id
 
@@ -42,7 +41,7 @@ def protect_database(context: Context, request: ProtectRequest) -> Steps[None]:
     if step.due is None:
         context.tell("waiting")
         yield from context.sleep_until(step.check_at, wake_event=WAKE)
-    elif (yield from make_run(context, request, step, step.due)):
+    elif (yield from make_run(context, request, step.due)):
         handled_until = step.due.due_at
     else:
         context.tell("waiting for a slot")
@@ -50,7 +49,7 @@ def protect_database(context: Context, request: ProtectRequest) -> Steps[None]:
     context.continue_as_new(request.model_copy(update={"handled_until": handled_until}))
 
 
-def make_run(context: Context, request: ProtectRequest, step: NextStep, due: DueRun) -> Steps[bool]:
+def make_run(context: Context, request: ProtectRequest, due: DueRun) -> Steps[bool]:
     """Makes the due run, or skips it because another is running; False when it must be asked for again."""
     run = BackupRequest(
         backup_id=backup_id(context.now, context.six()),
@@ -62,8 +61,8 @@ def make_run(context: Context, request: ProtectRequest, step: NextStep, due: Due
     slot = SlotRequest(
         owner=run.backup_id,
         now=context.now,
-        expires_at=context.now + timedelta(seconds=step.slot_seconds),
-        limit=step.slot_limit,
+        expires_at=context.now + timedelta(seconds=due.slot_seconds),
+        limit=due.slot_limit,
     )
     if not (yield from acquire.call(context, INSTALLATION, slot)):
         return False

@@ -4,7 +4,6 @@ from activities.compare_restored import compare_restored
 from activities.drop_target import drop_target
 from activities.load_backup import load_backup
 from activities.prepare_target import prepare_target
-
 from orchestrators.insist import insist
 from shared.durable import Context, Steps, orchestrator
 from shared.errors import BackupError, RestoreFailed

@@ -5,7 +5,6 @@ from activities.describe_backup import describe_backup
 from activities.load_backup import load_backup
 from activities.prepare_target import prepare_target
 from activities.record_operation import record_operation
-
 from orchestrators.insist import insist
 from shared.durable import Context, Steps, orchestrator
 from shared.errors import BackupError, ErrorValue

@@ -2,7 +2,6 @@
 
 from activities.check_blob import check_blob
 from activities.check_content import check_content
-
 from shared.durable import Context, Steps, together
 from shared.errors import BackupError, ErrorValue
 from shared.models.database import Rung

@@ -2,7 +2,6 @@
 
 from activities.describe_backup import describe_backup
 from activities.record_operation import record_operation
-
 from orchestrators.insist import insist
 from orchestrators.prove_restore import prove_restore
 from orchestrators.run_checks import failure_among, run_checks

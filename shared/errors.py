@@ -28,9 +28,9 @@ Foreign errors are mapped where they are met. Errors travel through plans as the
 """
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 
 class Origin(StrEnum):
@@ -42,10 +42,8 @@ class Origin(StrEnum):
     CALLER = "caller"
 
 
-class ErrorValue(BaseModel):
+class ErrorValue(BaseModel, frozen=True):
     """An error as it travels on the wire and stands in tables: a stable code and a text without secrets."""
-
-    model_config = ConfigDict(frozen=True)
 
     code: str
     message: str
@@ -59,6 +57,10 @@ class BackupError(Exception):
     code: ClassVar[str] = "backup_error"
     retry: ClassVar[bool] = False
     origin: ClassVar[Origin] = Origin.PRODUCT
+    by_code: ClassVar[dict[str, type["BackupError"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.by_code[cls.code] = cls
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -320,10 +322,8 @@ class InternalError(PermanentError):
     code = "internal_error"
 
 
-class FieldError(BaseModel):
+class FieldError(NamedTuple):
     """One bad field of a request."""
-
-    model_config = ConfigDict(frozen=True)
 
     field: str
     message: str
@@ -392,16 +392,9 @@ class TooManyRequests(RequestRefused):
         self.retry_after_seconds = retry_after_seconds
 
 
-def _leaves(branch: type[BackupError]) -> dict[str, type[BackupError]]:
-    found = {branch.code: branch}
-    for child in branch.__subclasses__():
-        found.update(_leaves(child))
-    return found
-
-
 def error_from(value: ErrorValue) -> BackupError:
     """The error that `value` stands for; a code this version does not know keeps its class Transient or Permanent."""
-    known = _leaves(BackupError).get(value.code)
+    known = BackupError.by_code.get(value.code)
     if known is None or issubclass(known, TooManyRequests):
         known = TransientError if value.retry else PermanentError
     return known(value.message)

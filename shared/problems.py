@@ -102,7 +102,7 @@ def problem(error: BackupError, status: int | None = None) -> JSONResponse:
     }
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, RequestRefused) and error.errors:
-        body["errors"] = [field.model_dump() for field in error.errors]
+        body["errors"] = [field._asdict() for field in error.errors]
     if isinstance(error, Conflict) and error.backup_id:
         body["backup_id"] = error.backup_id
     if isinstance(error, Unauthenticated):

@@ -24,6 +24,9 @@ class DueRun(Value):
 
     due_at: AwareDatetime
     trigger: Trigger
+    slot_limit: int
+    slot_seconds: int
+    """How long the run may hold its slot."""
 
 
 class NextStep(Value):
@@ -36,9 +39,6 @@ class NextStep(Value):
     """When to look again, at the latest: the next due time, or the scheduler's interval from now."""
     handled_until: AwareDatetime
     """What to carry into the next generation when nothing is due."""
-    slot_limit: int = 1
-    slot_seconds: int = 0
-    """How long a run may hold its slot."""
 
 
 class BeginRequest(Value):

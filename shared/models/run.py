@@ -73,7 +73,6 @@ class RunPlan(Value):
     started_at: AwareDatetime
     deadline_at: AwareDatetime
     retry: RetryPolicy
-    slot_limit: int
     compression_level: int
     max_size_bytes: int
 

@@ -69,7 +69,6 @@ def a_run(type: DatabaseType, database: str, **fields: str) -> RunPlan:
         started_at=STARTED,
         deadline_at=STARTED + timedelta(hours=4),
         retry=RetryPolicy(),
-        slot_limit=5,
         compression_level=2,
         max_size_bytes=2**40,
     )
