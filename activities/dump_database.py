@@ -9,7 +9,7 @@ from shared import claims, clock, naming, progress, secrets
 from shared.crash_points import crash_point
 from shared.durable import activity
 from shared.engines.registry import engine_for
-from shared.errors import BackupError, DumpFailed, InvalidCredentials, Replaced
+from shared.errors import BackupError, DumpFailed, InvalidCredentials, Replaced, WorkerLost
 from shared.logins import login_for
 from shared.models.run import BlobAddress, Dump, DumpRequest, Progress
 from shared.storage.account import blob_client, ensure_container
@@ -40,7 +40,7 @@ def stream_dump(request: DumpRequest, *, pace: Pace | None = None) -> Dump:
     ensure_container(request.blob.container)
     try:
         staged, warnings, log_blob = _streamed(request, execution, pace)
-    except Replaced:  # the blocks may be those of the execution that took over
+    except (Replaced, WorkerLost):  # the blocks may be those of the execution that took over
         raise
     except BackupError:
         discard_blocks(request.blob)

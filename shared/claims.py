@@ -10,7 +10,7 @@ from datetime import timedelta
 from pydantic import AwareDatetime
 
 from shared import clock, history
-from shared.errors import Cancelled, ConfigurationUnavailable, Conflict, Replaced
+from shared.errors import Cancelled, ConfigurationUnavailable, Conflict, Replaced, WorkerLost
 from shared.models import Value
 from shared.storage import tables
 from shared.storage.tables import Cell, Row
@@ -56,8 +56,8 @@ def take(database_id: str, backup_id: str, seconds: float = 120) -> Claim:
 def keep(database_id: str, backup_id: str, execution: str = "", *, seconds: float = 600) -> None:
     """Extends the claim to `seconds` from now, unless it lasts longer; the one question that working code asks.
 
-    Raises Cancelled when the run shall stop; Replaced when the claim is gone, or another run holds it, or another
-    execution of this run does. An empty `execution` speaks for the run whatever its execution.
+    Raises Cancelled when the run shall stop; Replaced when the claim is gone or another run holds it; WorkerLost when
+    another execution of this run took over. An empty `execution` speaks for the run whatever its execution.
     """
     _extend(database_id, backup_id, seconds, lambda held: _of_execution(held, execution))
 
@@ -115,9 +115,9 @@ def _extend(database_id: str, backup_id: str, seconds: float, change: Callable[[
 
 
 def _of_execution(held: Claim, execution: str) -> Claim:
-    """The claim as it is; Replaced when another execution works for the run."""
+    """The claim as it is; WorkerLost when another execution works for the run: the engine gave this one up."""
     if execution and held.execution != execution:
-        raise Replaced(f"Another execution of {held.backup_id} took over.")
+        raise WorkerLost(f"Another execution of {held.backup_id} took over.")
     return held
 
 

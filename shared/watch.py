@@ -13,7 +13,7 @@ from datetime import datetime
 from types import TracebackType
 
 from shared import clock
-from shared.errors import BackupError, ConfigurationUnavailable, Stalled, Timeout
+from shared.errors import BackupError, ConfigurationUnavailable, InternalError, Stalled, Timeout
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +96,16 @@ class Watch:
                     shown_at = now
                     self._show_quietly()
             except BackupError as error:
-                self._found = error
-                self._stop()
+                self._end(error)
                 return
+            except Exception:  # a fault of ours here must not leave the stream without anybody who looks after it
+                log.exception("watch failed", extra={"work": self._what})
+                self._end(InternalError(f"{self._what}: the watch failed; see the log."))
+                return
+
+    def _end(self, error: BackupError) -> None:
+        self._found = error
+        self._stop()
 
     def _renewed(self, renewed_at: float) -> float:
         """When the claim was renewed last. Tables that are silent for a moment stop nothing."""
@@ -115,5 +122,5 @@ class Watch:
     def _show_quietly(self) -> None:
         try:
             self._show()
-        except ConfigurationUnavailable:
+        except BackupError:
             log.warning("progress not shown", extra={"work": self._what})

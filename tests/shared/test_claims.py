@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared import claims, clock, history
-from shared.errors import Cancelled, ConfigurationUnavailable, Conflict, Replaced
+from shared.errors import Cancelled, ConfigurationUnavailable, Conflict, Replaced, WorkerLost
 from shared.models.run import RunStatus
 from shared.storage import tables
 from tests.support.cloud import fresh_id
@@ -146,7 +146,7 @@ def test_a_later_execution_replaces_an_earlier_one(database: str) -> None:
     claims.begin_execution(database, ONE, "nonce002")
 
     claims.keep(database, ONE, "nonce002")
-    with pytest.raises(Replaced, match="Another execution"):
+    with pytest.raises(WorkerLost, match="Another execution"):
         claims.keep(database, ONE, "nonce001")
 
 
@@ -189,7 +189,7 @@ def test_an_execution_that_was_replaced_is_not_told_of_the_cancellation(database
     claims.begin_execution(database, ONE, "nonce002")
     claims.cancel(database, ONE)
 
-    with pytest.raises(Replaced):
+    with pytest.raises(WorkerLost):
         claims.keep(database, ONE, "nonce001")
 
 
