@@ -139,9 +139,10 @@ def _content_schema(part: Part) -> Part:
 
 
 def _resolved(document: Part, schema: Part) -> Part:
-    for choice in schema.get("anyOf", ()):
-        if choice.get("type") != "null":
-            return _resolved(document, choice)
+    """The schema itself: behind a reference, and without the choice of null."""
+    choices = [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]
+    if choices:
+        return _resolved(document, choices[0])
     name = schema.get("$ref", "").removeprefix("#/components/schemas/")
     return document["components"]["schemas"][name] if name else schema
 
@@ -150,8 +151,6 @@ def _kind(document: Part, schema: Part) -> str:
     target = _resolved(document, schema)
     if "enum" in target:
         return " | ".join(str(value) for value in target["enum"])
-    if "const" in target:
-        return str(target["const"])
     if target.get("type") == "array":
         return f"list of {_kind(document, target.get('items', {}))}"
     return str(target.get("format") or target.get("type") or "any")

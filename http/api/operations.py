@@ -18,7 +18,7 @@ from shared import catalogue, clock, naming, operations, progress
 from shared.durable import Orchestrator
 from shared.durable_client import DurableClient
 from shared.errors import BackupError, Conflict, FieldError, InvalidRequest, NotFound
-from shared.models.database import DatabaseType, Rung, TargetConfig
+from shared.models.database import Rung, TargetConfig
 from shared.models.operation import (
     Comparison,
     OperationKind,
@@ -191,7 +191,7 @@ def _fitting_target(caller: Caller, run: RunRecord, target_id: str, *, field: st
         target = target_of(caller, target_id)
     except NotFound as missing:
         raise _bad(field, missing.message) from missing
-    source = catalogue.TYPES[DatabaseType(run.database_type)]
+    source = catalogue.TYPES[catalogue.supported_type(run.database_type)]
     if catalogue.TYPES[target.type].family != source.family:
         raise _bad(field, f"A backup of {run.database_type} cannot be loaded into {target.type}.")
     return target

@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import pkgutil
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -26,6 +27,12 @@ def routers() -> list[APIRouter]:
     return [module.router for module in modules if hasattr(module, "router")]
 
 
+@lru_cache(maxsize=1)
+def application() -> FastAPI:
+    """The application, made once; the durable client that it uses is that of the last Api."""
+    return web_application(routers(), title="Dilux Database Backup", version="1.2.3")
+
+
 @dataclass
 class Api:
     """Sends requests into the application; an administrator's unless the test says another role, or None."""
@@ -38,7 +45,7 @@ class Api:
         async def client() -> DurableClient:
             return self.durable
 
-        self.application: FastAPI = web_application(routers(), title="Dilux Database Backup", version="1.2.3")
+        self.application = application()
         self.application.dependency_overrides[current_client] = client
 
     def token(self, role: str, **claims: Any) -> str:

@@ -67,6 +67,14 @@ def test_a_change_changes_its_fields_and_no_other(api: Api) -> None:
     assert (credentials.username, credentials.password.get_secret_value()) == ("other", "kept")
 
 
+def test_a_new_name_touches_no_secret(api: Api) -> None:
+    id = created(api)
+    secrets.remove(config.targets.get(id, tenant=None).secret_slug)
+
+    assert api.put(f"/targets/{id}", {"name": "Other"}).status_code == 200
+    assert api.get(f"/targets/{id}").json()["name"] == "Other"
+
+
 def test_a_password_is_replaced(api: Api) -> None:
     id = created(api, password="old")
 
