@@ -8,8 +8,8 @@ import importlib
 import logging
 import pkgutil
 import sys
+import tomllib
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
@@ -17,8 +17,10 @@ import azure.durable_functions as df
 import azure.functions as func
 from fastapi import APIRouter
 
+ROOT = Path(__file__).parent
+
 # `http/` is a source root and not a package: a top-level package of that name would hide the standard library's.
-sys.path.append(str(Path(__file__).parent / "http"))
+sys.path.append(str(ROOT / "http"))
 
 from shared.durable import Trigger  # after the path, like everything of ours
 from shared.settings import settings
@@ -52,11 +54,9 @@ def routers() -> list[APIRouter]:
 
 
 def product_version() -> str:
-    """The version of the deployed package; `0.0.0` where it was never built."""
-    try:
-        return version("dilux-database-backup")
-    except PackageNotFoundError:
-        return "0.0.0"
+    """The version of what is deployed, from the project file that is deployed with it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return str(project["project"]["version"])
 
 
 logging.getLogger().setLevel(settings().log_level)
