@@ -17,14 +17,14 @@ import azure.durable_functions as df
 import azure.functions as func
 from fastapi import APIRouter
 
+from shared.durable import Trigger
+from shared.settings import settings
+from shared.web import register_routes, web_application
+
 ROOT = Path(__file__).parent
 
 # `http/` is a source root and not a package: a top-level package of that name would hide the standard library's.
 sys.path.append(str(ROOT / "http"))
-
-from shared.durable import Trigger  # after the path, like everything of ours
-from shared.settings import settings
-from shared.web import register_routes, web_application
 
 ROOMS = ("orchestrators", "activities", "entities", "timers")
 TITLE = "Dilux Database Backup"
