@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlite3 import Connection
 
 from local.taskhub import instances, messages
+from local.taskhub.decisions import Decision, ScheduleActivity, SendToEntity, StartSubOrchestration, StartTimer
 from local.taskhub.history import Event, EventType, event
 from local.taskhub.instances import Instance, Parent, Status
-from local.taskhub.replay import Decision, ScheduleActivity, SendToEntity, StartSubOrchestration, StartTimer
 
 
 def carry_out(

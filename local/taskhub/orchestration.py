@@ -9,6 +9,14 @@ from local.taskhub import instances, messages
 from local.taskhub.actions import UnknownAnswer, parse_failure, parse_state
 from local.taskhub.clock import Clock
 from local.taskhub.database import Database
+from local.taskhub.decisions import (
+    Completed,
+    ContinuedAsNew,
+    Failed,
+    Replay,
+    SendToEntity,
+    Waiting,
+)
 from local.taskhub.effects import carry_out
 from local.taskhub.entity_id import EntityId
 from local.taskhub.function_table import FunctionTable, refusal
@@ -16,15 +24,7 @@ from local.taskhub.history import Event, EventType, encode, event
 from local.taskhub.instances import Instance, Outdated, Status
 from local.taskhub.invocation import FunctionFailed, Invoker, Patience
 from local.taskhub.messages import Message
-from local.taskhub.replay import (
-    Completed,
-    ContinuedAsNew,
-    Failed,
-    Replay,
-    SendToEntity,
-    Waiting,
-    replay,
-)
+from local.taskhub.replay import replay
 from local.taskhub.strict import Strictness, failure_reason
 
 

@@ -3,32 +3,16 @@
 # The SDK ships no types:
 # mypy: disallow-untyped-decorators=False
 
-import threading
 from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
+from tests.local.taskhub import flaky_plans
+from tests.local.taskhub.tallies import counts, gate
+
 Plan = Generator[Any, Any, Any]
-
-
-class Counts:
-    """How often each thing was done; activities run in threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.of: dict[str, int] = {}
-
-    def add(self, what: str) -> int:
-        with self._lock:
-            self.of[what] = self.of.get(what, 0) + 1
-            return self.of[what]
-
-
-counts = Counts()
-gate = threading.Event()
-"""The activity `wait_at_gate` ends when it is set."""
 
 
 class Point:
@@ -352,69 +336,6 @@ def call_http(context: Context) -> Plan:
     return (yield context.call_http("GET", "http://127.0.0.1/"))
 
 
-# Orchestrators that fail and can be rewound
-
-
-@app.orchestration_trigger(context_name="context")
-def count_then_fail(context: Context) -> Plan:
-    runs = yield context.call_activity("tally", context.get_input()["key"])
-    tries = yield context.call_activity("fail_at_first", context.get_input())
-    return [runs, tries]
-
-
-@app.orchestration_trigger(context_name="context")
-def fan_out_flaky(context: Context) -> Plan:
-    calls = [context.call_activity("fail_at_first", {"key": key, "failures": 1}) for key in context.get_input()]
-    return (yield context.task_all(calls))
-
-
-@app.orchestration_trigger(context_name="context")
-def parent_of_flaky(context: Context) -> Plan:
-    return (yield context.call_sub_orchestrator("count_then_fail", context.get_input(), f"{context.instance_id}-child"))
-
-
-@app.orchestration_trigger(context_name="context")
-def fail_once_by_itself(context: Context) -> Plan:
-    number = yield context.call_activity("double", 21)
-    if counts.add("itself") == 1:
-        raise RuntimeError("the code itself")
-    return number
-
-
-@app.orchestration_trigger(context_name="context")
-def fail_at_once(context: Context) -> Plan:
-    if counts.add("at once") == 1:
-        raise RuntimeError("at once")
-    yield context.call_activity("double", 1)
-    return "started"
-
-
-@app.orchestration_trigger(context_name="context")
-def timer_beside_flaky(context: Context) -> Plan:
-    timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
-    flaky = context.call_activity("fail_at_first", {"key": context.get_input(), "failures": 1})
-    yield context.task_any([timer, flaky])
-    yield flaky
-    yield timer
-    event = yield context.wait_for_external_event("go")
-    return ["timer", event]
-
-
-@app.orchestration_trigger(context_name="context")
-def gate_beside_flaky(context: Context) -> Plan:
-    behind_gate = context.call_activity("wait_at_gate", f"gate of {context.get_input()}")
-    flaky = context.call_activity("fail_at_first", {"key": context.get_input(), "failures": 1})
-    yield context.task_any([behind_gate, flaky])
-    tries = yield flaky
-    return [(yield behind_gate), tries]
-
-
-@app.orchestration_trigger(context_name="context")
-def retry_uncaught(context: Context) -> Plan:
-    options = df.RetryOptions(first_retry_interval_in_milliseconds=5000, max_number_of_attempts=3)
-    return (yield context.call_activity_with_retry("fail_at_first", options, context.get_input()))
-
-
 # Entities
 
 
@@ -438,3 +359,6 @@ def counter(context: Context) -> None:
 def broken(context: Context) -> None:
     """Leaves a state that no JSON can hold, so that the SDK itself fails."""
     context.set_state(object())
+
+
+app.register_functions(flaky_plans.plans)

@@ -8,8 +8,9 @@ from pathlib import Path
 from local.taskhub.clock import FakeClock
 from local.taskhub.hub import TaskHub
 from local.taskhub.status import InstanceFilter
-from tests.local.taskhub.app import app, counts, gate
+from tests.local.taskhub.app import app
 from tests.local.taskhub.still_hub import BEGINNING, still_hub
+from tests.local.taskhub.tallies import counts, gate
 from tests.support.in_process import InProcessInvoker, advance, finished, running_hub, start, status_of, until
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from local.taskhub.errors import BadRequest, InstanceExists, InstanceGone, NoSuchInstance, WrongState
 from local.taskhub.status import Detail, InstanceFilter
-from tests.local.taskhub.app import gate
 from tests.local.taskhub.still_hub import BEGINNING, still_hub
+from tests.local.taskhub.tallies import gate
 from tests.support.in_process import advance, encoded, start, status_of, until
 
 

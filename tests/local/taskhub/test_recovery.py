@@ -14,8 +14,9 @@ from local.taskhub.errors import BadRequest
 from local.taskhub.hub import TaskHub
 from local.taskhub.invocation import Patience, WorkerLost
 from local.taskhub.status import InstanceFilter
-from tests.local.taskhub.app import app, counts, gate
+from tests.local.taskhub.app import app
 from tests.local.taskhub.still_hub import BEGINNING, still_hub
+from tests.local.taskhub.tallies import counts, gate
 from tests.support.in_process import InProcessInvoker, encoded, start, status_of, until
 
 NO_PAUSE = Patience(first_pause_seconds=0)

@@ -19,8 +19,7 @@ from local.taskhub.actions import (
     WhenAll,
     WhenAny,
 )
-from local.taskhub.history import Event, EventType, event
-from local.taskhub.replay import (
+from local.taskhub.decisions import (
     Completed,
     ContinuedAsNew,
     Failed,
@@ -30,8 +29,9 @@ from local.taskhub.replay import (
     StartSubOrchestration,
     StartTimer,
     Waiting,
-    replay,
 )
+from local.taskhub.history import Event, EventType, event
+from local.taskhub.replay import replay
 
 pytestmark = pytest.mark.unit
 

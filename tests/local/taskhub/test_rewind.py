@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from local.taskhub.errors import WrongState
-from tests.local.taskhub.app import counts, gate
 from tests.local.taskhub.still_hub import still_hub
+from tests.local.taskhub.tallies import counts, gate
 from tests.support.in_process import advance, encoded, start, status_of, until
 
 
