@@ -2,16 +2,15 @@
 
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.auditing import Audit
 from api.backup_answers import ErrorAnswer
-from api.fields import BackupId, DatabaseName, Identifier, OperationId
+from api.fields import BackupId, OperationId
 from api.lookup import database_of, operation_of, run_of, target_of
-from api.times import Moment
+from api.operation_bodies import OperationAnswer, RestoreBody, StartedOperation, VerifyBody
 from orchestrators.restore_backup import restore_backup
 from orchestrators.verify_backup import verify_backup
 from shared import catalogue, clock, naming, operations, progress
@@ -19,86 +18,14 @@ from shared.durable import Orchestrator
 from shared.durable_client import DurableClient
 from shared.errors import BackupError, Conflict, FieldError, InvalidRequest, NotFound
 from shared.models.database import Rung, TargetConfig
-from shared.models.operation import (
-    Comparison,
-    OperationKind,
-    OperationRecord,
-    OperationStatus,
-    RestoreRequest,
-    VerifyRequest,
-)
-from shared.models.run import Evidence, RunRecord, RunStatus
-from shared.problems import bad_field
+from shared.models.operation import OperationKind, OperationRecord, OperationStatus, RestoreRequest, VerifyRequest
+from shared.models.run import RunRecord, RunStatus
 from shared.tokens import Caller
 from shared.web import Admin, Durable, Operator, Reader
 
 router = APIRouter(tags=["Operations"])
 
 USABLE = (RunStatus.COMPLETED, RunStatus.PARTIAL)
-
-
-def _rung_of_an_operation(rung: Rung) -> Rung:
-    if rung is Rung.COMPLETE:
-        raise bad_field("Give `stored`, `readable` or `restored`.")
-    return rung
-
-
-class VerifyBody(BaseModel):
-    """How much to prove."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    rung: Annotated[Rung, AfterValidator(_rung_of_an_operation)] = Rung.READABLE
-    target_id: Identifier | None = Field(
-        None, description="For `restored`: the target for the scratch database; by default that of the database."
-    )
-
-
-class RestoreTarget(BaseModel):
-    """Where to load a backup."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    target_id: Identifier
-    database: DatabaseName
-
-
-class RestoreBody(BaseModel):
-    """Where to load a backup, and whether what is there may be dropped."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    target: RestoreTarget
-    overwrite: Annotated[bool, Field(strict=True)] = False
-    confirm_name: str | None = Field(None, description="With `overwrite`: the target database's name once more.")
-
-
-class StartedOperation(BaseModel):
-    """An operation that has begun."""
-
-    operation_id: str
-
-
-class OperationAnswer(BaseModel):
-    """How an operation goes. Progress in percent, sizes in bytes."""
-
-    id: str
-    kind: OperationKind
-    status: OperationStatus
-    backup_id: str
-    database_id: str
-    target_id: str | None
-    target_database: str | None
-    requested_by: str
-    started_at: Moment
-    ended_at: Moment | None
-    phase: str
-    progress: int
-    bytes_read: int
-    logs: tuple[str, ...]
-    evidence: tuple[Evidence, ...]
-    comparison: Comparison | None
-    error: ErrorAnswer | None
 
 
 @router.post(

@@ -1,5 +1,8 @@
 """Who may call what: the whole table of routes and roles, and the door that is closed to everybody else."""
 
+import re
+from pathlib import Path
+
 import pytest
 from fastapi.routing import APIRoute
 
@@ -7,6 +10,7 @@ from tests.api.bodies import new_database
 from tests.api.client import ADMIN, OPERATOR, READ, ROLES, Api, refused, routers
 from tests.support.forged_tokens import FORGERIES, Forge
 
+HANDBOOK = Path(__file__).parents[2] / "docs" / "api.md"
 NOBODY = None
 TABLE: dict[str, tuple[str, str, str | None]] = {
     "GetDatabases": ("GET", "/databases", READ),
@@ -55,6 +59,14 @@ def test_every_route_stands_in_the_table() -> None:
             found[route.name] = (" ".join(route.methods or ()), route.path)
 
     assert found == {name: (method, path) for name, (method, path, _) in TABLE.items()}
+
+
+def test_the_handbook_shows_the_same_table() -> None:
+    rows = [
+        f"| `{name}` | {method} | `{path}` | {role or 'everybody'} |" for name, (method, path, role) in TABLE.items()
+    ]
+
+    assert [line for line in HANDBOOK.read_text().splitlines() if re.match(r"\| `[A-Z]", line)] == rows
 
 
 @pytest.mark.parametrize("name", GUARDED)
