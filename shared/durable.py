@@ -168,6 +168,8 @@ def together(
 ) -> Steps[list[Result | BackupError]]:
     """Runs different activities at the same time; results and errors stand in the order of `work`."""
     tasks = [context._inner.call_activity(step.name, request.model_dump(mode="json")) for step, request in work]
+    if not tasks:  # the SDK gives None for none
+        return []
     try:
         wires = yield context._inner.task_all(tasks)
     except Exception as failure:  # the host gave one up; the others' results are lost with it

@@ -187,6 +187,10 @@ def test_results_and_errors_of_a_map_stand_in_the_order_of_the_requests(run: Cal
     assert status["output"] == {"value": ["2", "invalid_credentials", "4", "database_locked", "internal_error"]}
 
 
+def test_a_map_over_nothing_gives_nothing(run: Callable[..., Any]) -> None:
+    assert run("double_all", Names())["output"] == {"value": []}
+
+
 def test_a_fault_in_an_activity_travels_without_its_text() -> None:
     answer = double.answer({"value": 19})
 
