@@ -1,7 +1,7 @@
 """Adding and removing what has a document in App Configuration and a password in Key Vault: both or neither."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from pydantic import SecretStr
@@ -20,11 +20,12 @@ def register(documents: Documents[T], document: T, credentials: Credentials) -> 
     with _reserved(document):
         if _is_taken(documents, document.id):
             raise Conflict(f"The id {document.id} is taken. Choose another name.")
-        secrets.store(document.secret_slug, credentials)
         try:
+            secrets.store(document.secret_slug, credentials)
             documents.create(document)
         except BackupError:
-            secrets.remove(document.secret_slug)
+            with suppress(BackupError):  # the first error says more; what stays is replaced when this id is created
+                secrets.remove(document.secret_slug)
             raise
 
 
@@ -37,6 +38,7 @@ def unregister(documents: Documents[T], document: T) -> None:
 def store_login(document: DatabaseConfig | TargetConfig, password: SecretStr | None) -> None:
     """Stores the document's user name with `password`, or with the one that is stored already, if one is."""
     if password is None:
+        secrets.forget(document.secret_slug)  # another process may have stored a newer password since this one looked
         try:
             password = secrets.fetch(document.secret_slug).password
         except InvalidCredentials:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from azure.keyvault.secrets import SecretClient
 
 from shared import claims, clock, config, history, secrets
 from shared.errors import InvalidCredentials, NotFound
 from shared.settings import settings
+from shared.storage.access import credential
 from tests.api.bodies import new_target
 from tests.api.client import Api, fields_of, refused
 from tests.api.stored import configuration_client, created
@@ -69,6 +71,17 @@ class TestChanging:
 
         credentials = secrets.fetch(config.databases.get(id, tenant=None).secret_slug)
         assert (credentials.username, credentials.password.get_secret_value()) == ("other", "kept")
+
+    def test_a_new_user_name_never_brings_back_an_old_password(self, api: Api) -> None:
+        id = created(api, password="old")
+        slug = config.databases.get(id, tenant=None).secret_slug
+        secrets.fetch(slug)
+        vault = SecretClient(settings().vault_url, credential())
+        vault.set_secret(f"{slug}-password", "changed elsewhere")
+
+        api.put(f"/databases/{id}", {"username": "other"})
+
+        assert vault.get_secret(f"{slug}-password").value == "changed elsewhere"
 
     def test_a_user_name_can_change_while_no_password_is_stored(self, api: Api) -> None:
         id = created(api)
