@@ -1,0 +1,27 @@
+"""Each test begins with an empty App Configuration."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.config import last_known
+from shared.storage import tables
+from tests.support.configuration import Outage, client
+
+
+@pytest.fixture(autouse=True)
+def an_empty_store(cloud: object) -> Iterator[None]:
+    """Each test begins without any configuration: the installation's limits and lists are of the whole store."""
+    for setting in client().list_configuration_settings():
+        if setting.read_only:
+            client().set_read_only(setting, False)
+        client().delete_configuration_setting(setting.key, label=setting.label)
+    for row in list(tables.query("DatabaseConfigs", "PartitionKey ge @any", {"any": ""})):
+        tables.remove("DatabaseConfigs", row.partition, row.key)
+    last_known._written.clear()
+    yield
+
+
+@pytest.fixture
+def no_answer(monkeypatch: pytest.MonkeyPatch) -> Outage:
+    return Outage(monkeypatch)
