@@ -8,7 +8,7 @@ from shared.models.database import Rung
 from shared.models.plan import ContentRequest
 from shared.models.run import Evidence
 from shared.storage.account import fresh_client
-from shared.storage.blobs import stored_blob
+from shared.storage.blobs import stored_blob, tags_of
 
 
 @activity
@@ -21,12 +21,14 @@ def check_blob(request: ContentRequest) -> Evidence:
     try:
         with fresh_client() as service:
             found = stored_blob(dump.blob, service)
+            tags = tags_of(dump.blob, service)
         wrong = [
             f"{name} {there!r} instead of {wanted!r}"
             for name, there, wanted in (
                 ("size", found.size, dump.bytes_stored),
                 ("MD5", found.md5, dump.md5_stored),
                 ("backup", found.metadata.get("backup_id"), request.backup_id),
+                ("tag of the backup", tags.get("backup_id"), request.backup_id),
                 ("SHA-256", found.metadata.get("sha256_stored"), dump.sha256_stored),
             )
             if there != wanted

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from shared import claims, clock, progress
 from shared.crash_points import crash_point
@@ -12,7 +13,6 @@ from shared.models.database import Rung
 from shared.models.plan import ContentRequest
 from shared.models.run import Evidence, Progress
 from shared.storage.blob_reader import ReadBack, read_back
-from shared.storage.errors import TransferStopped
 from shared.watch import Pace, Watch
 
 
@@ -26,50 +26,54 @@ def read_and_check(request: ContentRequest, *, pace: Pace | None = None) -> Evid
     """The activity, at a pace of the caller's choice."""
     began = time.monotonic()
     error: BackupError | None = None
-    rung, detail = Rung.READABLE, ""
     try:
-        read, detail = _read(request, pace)
-        rung, error = _judged(request, read, detail)
+        detail = _read(request, pace)
     except (BackupCorrupted, BlobMissing) as found:
-        error = found
+        detail, error = "The content does not pass.", found
     return Evidence(
-        rung=rung,
+        rung=Rung.READABLE,
         check="content",
-        detail=detail or "The content does not pass.",
+        detail=detail,
         seconds=round(time.monotonic() - began, 3),
         error=error.value() if error else None,
     )
 
 
-def _read(request: ContentRequest, pace: Pace | None) -> tuple[ReadBack, str]:
-    """The whole blob through the engine's check, and what that check found."""
+def _read(request: ContentRequest, pace: Pace | None) -> str:
+    """What the engine's check found in the whole blob. Raises BackupCorrupted and BlobMissing."""
     check = engine_for(request.database.type).content_check(request.probe, request.tool)
     stop = threading.Event()
     seen = _Seen(request)
+
+    def end() -> None:
+        stop.set()
+        check.close()  # the check may wait for a tool that does not move
+
     try:
         with Watch(
             what=f"Check of {request.backup_id}",
-            moved=lambda: seen.bytes_stored,
-            stop=stop.set,
+            moved=lambda: seen.bytes_moved,
+            stop=end,
             show=seen.show,
             keep=(lambda: claims.keep(request.database_id, request.backup_id)) if request.holds_claim else None,
             deadline_at=request.deadline_at,
             pace=pace,
         ) as watch:
             try:
-                read = read_back(request.dump.blob, check.feed, moved=seen.count, stop=stop)
-            except TransferStopped:
+                read = read_back(request.dump.blob, seen.through(check.feed), moved=seen.count, stop=stop)
+                _hold_against(request, read)
+                detail = check.finish()
+            except Exception:  # whatever it is, the watch caused it if it ended the work
                 watch.check()
                 raise
-        if read.gzip_fault is not None:
-            raise BackupCorrupted(f"The blob {request.dump.blob.path} is not one whole gzip member: {read.gzip_fault}.")
-        return read, check.finish()
+            watch.check()
+        return detail
     finally:
         check.close()
 
 
-def _judged(request: ContentRequest, read: ReadBack, detail: str) -> tuple[Rung, BackupError | None]:
-    """The rung that the content reached, or what differs from what was streamed."""
+def _hold_against(request: ContentRequest, read: ReadBack) -> None:
+    """Raises BackupCorrupted, with all that differs, when this is not what was streamed."""
     dump = request.dump
     wrong = [
         f"{name} {there} instead of {wanted}"
@@ -82,10 +86,10 @@ def _judged(request: ContentRequest, read: ReadBack, detail: str) -> tuple[Rung,
         )
         if there != wanted
     ]
+    if read.gzip_fault is not None:
+        wrong.append(read.gzip_fault)
     if wrong:
-        text = f"The blob {dump.blob.path} is not what was streamed: {'; '.join(wrong)}."
-        return Rung.STORED, BackupCorrupted(text)
-    return Rung.READABLE, None
+        raise BackupCorrupted(f"The blob {dump.blob.path} is not what was streamed: {'; '.join(wrong)}.")
 
 
 class _Seen:
@@ -93,16 +97,29 @@ class _Seen:
 
     def __init__(self, request: ContentRequest) -> None:
         self._request = request
-        self.bytes_stored = 0
         self._started = False
+        self.bytes_stored = 0
+        self.bytes_moved = 0
+
+    def through(self, feed: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """`feed`, with its bytes counted as moved: a little of a blob may decompress to very much."""
+
+        def counting(piece: bytes) -> None:
+            feed(piece)
+            self.bytes_moved += len(piece)
+
+        return counting
 
     def count(self, count: int) -> None:
+        """Notes stored bytes that came."""
         self.bytes_stored += count
+        self.bytes_moved += count
         if not self._started:
             self._started = True
             crash_point("in_verification")
 
     def show(self) -> None:
+        """Writes the progress row."""
         dump = self._request.dump
         progress.write(
             Progress(

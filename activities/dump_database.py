@@ -4,6 +4,7 @@ import logging
 import os
 import secrets as random_signs
 import time
+from datetime import timedelta
 
 from shared import claims, clock, naming, progress, secrets
 from shared.crash_points import crash_point
@@ -15,8 +16,7 @@ from shared.models.run import BlobAddress, Dump, DumpRequest, Progress
 from shared.storage.account import blob_client, ensure_container
 from shared.storage.blobs import write_small_blob
 from shared.storage.block_writer import BlockWriter, StagedBlocks
-from shared.storage.errors import TransferStopped
-from shared.storage.staged_blob import discard_blocks
+from shared.storage.staged_blob import discard_blocks, remove_mark
 from shared.tools.process import ToolProcess
 from shared.watch import Pace, Watch
 
@@ -38,12 +38,13 @@ def stream_dump(request: DumpRequest, *, pace: Pace | None = None) -> Dump:
     claims.begin_execution(request.database_id, request.backup_id, execution)
     log.info("dump begins", extra={"backup_id": request.backup_id, "database_id": request.database_id})
     ensure_container(request.blob.container)
+    remove_mark(request.blob)
     try:
         staged, warnings, log_blob = _streamed(request, execution, pace)
     except (Replaced, WorkerLost):  # the blocks may be those of the execution that took over
         raise
-    except BackupError:
-        discard_blocks(request.blob)
+    except Exception:
+        _discard(request)
         raise
     crash_point("after_stage")
     seconds = time.monotonic() - began
@@ -70,25 +71,24 @@ def _streamed(
     engine = engine_for(request.server.type)
     login = login_for(request.server)
     command = engine.dump_command(login, request.database, request.tool, request.probe, request.options)
-    writer = BlockWriter(
-        blob_client(request.blob),
-        execution=execution,
-        level=request.compression_level,
-        max_size_bytes=request.max_size_bytes,
-    )
 
     def stop() -> None:
         writer.stop()
         tool.kill()
 
     with (
+        BlockWriter(
+            blob_client(request.blob),
+            execution=execution,
+            level=request.compression_level,
+            max_size_bytes=request.max_size_bytes,
+        ) as writer,
         ToolProcess(command.argv, command.environment, secrets=[login.password.get_secret_value()]) as tool,
-        writer,
         Watch(
             what=f"Dump {request.backup_id}",
             moved=lambda: writer.bytes_moved,
             stop=stop,
-            show=_Shower(request, writer),
+            show=_Shower(request, writer, tool),
             keep=lambda: claims.keep(request.database_id, request.backup_id, execution),
             deadline_at=request.deadline_at,
             pace=pace,
@@ -97,23 +97,21 @@ def _streamed(
         try:
             _pump(tool, writer)
             exit_code = tool.wait()
-            watch.check()
+            watch.check()  # before the exit code: the watch may have killed the tool
             error = engine.dump_error(exit_code, tool.log.text, server=request.server, database=request.database)
             if error is not None:
                 raise error
             if not writer.bytes_read:
                 raise DumpFailed(f"The dump tool ended well but wrote nothing for {request.database}; see its log.")
             staged = writer.finish()
-        except TransferStopped:
             watch.check()
-            raise
-        except BackupError as error:
-            if isinstance(error, InvalidCredentials):
-                secrets.forget(request.server.secret_slug)
+        except Exception as error:
             tool.kill()
             _keep_log(request, tool)
+            watch.check()  # whatever ended the stream, the watch caused it if it found something
+            if isinstance(error, InvalidCredentials):
+                secrets.forget(request.server.secret_slug)
             raise
-        watch.check()
         return staged, tool.log.last_lines, _keep_log(request, tool)
 
 
@@ -135,23 +133,34 @@ def _keep_log(request: DumpRequest, tool: ToolProcess) -> BlobAddress | None:
         return None
     address = naming.log_address(request.backup_id)
     try:
-        write_small_blob(address, tool.log.compressed(), content_type="application/gzip")
+        # An earlier attempt of the run may have left its log there; the last one tells how the run ended.
+        write_small_blob(address, tool.log.compressed(), content_type="application/gzip", replace=True)
     except BackupError:
         log.warning("tool log not kept", extra={"backup_id": request.backup_id})
         return None
     return address
 
 
+def _discard(request: DumpRequest) -> None:
+    """Drops what was staged. When storage does not take that either, the blocks expire by themselves in a week."""
+    try:
+        discard_blocks(request.blob)
+    except BackupError:
+        log.warning("blocks not dropped", extra={"backup_id": request.backup_id, "blob": request.blob.path})
+
+
 class _Shower:
     """Shows how far the dump is."""
 
-    def __init__(self, request: DumpRequest, writer: BlockWriter) -> None:
-        self._request, self._writer = request, writer
+    def __init__(self, request: DumpRequest, writer: BlockWriter, tool: ToolProcess) -> None:
+        self._request, self._writer, self._tool = request, writer, tool
         self._began = time.monotonic()
 
     def __call__(self) -> None:
-        read = self._writer.bytes_read
-        percent = min(99, 100 * read // max(self._request.probe.size_bytes, 1))
+        read, expected = self._writer.bytes_read, max(self._request.probe.size_bytes, 1)
+        percent = min(99, 100 * read // expected)
+        rate = read / max(time.monotonic() - self._began, 0.001)
+        left_seconds = (expected - read) / rate if 0 < read < expected else None
         progress.write(
             Progress(
                 id=self._request.backup_id,
@@ -159,8 +168,9 @@ class _Shower:
                 percent=percent,
                 bytes_read=read,
                 bytes_stored=self._writer.bytes_stored,
-                bytes_per_second=int(read / max(time.monotonic() - self._began, 0.001)),
-                logs=(f"Dumping tables... ({percent}% complete)",),
+                bytes_per_second=int(rate),
+                eta_at=None if left_seconds is None else clock.now() + timedelta(seconds=left_seconds),
+                logs=(f"Dumping tables... ({percent}% complete)", *self._tool.log.last_lines),
                 updated_at=clock.now(),
             )
         )

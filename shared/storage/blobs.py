@@ -87,8 +87,11 @@ def delete_blob(address: BlobAddress) -> str | None:
     return None
 
 
-def write_small_blob(address: BlobAddress, content: bytes, *, content_type: str) -> None:
-    """Writes a blob in one request. Success also when the same bytes are there; BlobExists when others are."""
+def write_small_blob(address: BlobAddress, content: bytes, *, content_type: str, replace: bool = False) -> None:
+    """Writes a blob in one request. Success also when the same bytes are there.
+
+    Raises BlobExists when others are, unless those may be replaced.
+    """
     ensure_container(address.container)
     with storage_errors(address.path):
         blob = blob_client(address)
@@ -96,7 +99,7 @@ def write_small_blob(address: BlobAddress, content: bytes, *, content_type: str)
         try:
             blob.upload_blob(
                 content,
-                overwrite=False,
+                overwrite=replace,
                 content_settings=ContentSettings(content_type=content_type, content_md5=md5),
             )
         except (ResourceExistsError, ResourceModifiedError):

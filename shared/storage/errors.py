@@ -54,8 +54,8 @@ ADVICE: dict[type[BackupError], str] = {
     BlobMissing: "It is not there.",
     InternalError: "The request was not understood; this is a fault of ours.",
     InvalidContainer: "A container's name has 3 to 63 of a-z, 0-9 and single hyphens, none at its ends.",
-    StorageDenied: "Give this installation's identity the role Storage Blob Data Contributor, and see that the blob is "
-    "neither archived, leased nor locked.",
+    StorageDenied: "Give this installation's identity the role Storage Blob Data Owner (for the index tags), and see "
+    "that the blob is neither archived, leased nor locked.",
     StorageFull: "The account, or the blob's 50,000 blocks, take no more.",
     StorageUnavailable: "Blob Storage did not take the request, also when it was repeated.",
 }

@@ -105,3 +105,10 @@ def test_writing_the_same_small_blob_again_is_success_and_another_one_is_refused
         write_small_blob(address, b"two", content_type="text/plain")
 
     assert read_small_blob(address) == b"one"
+
+
+def test_a_small_blob_may_be_replaced_where_that_is_asked_for(address: BlobAddress) -> None:
+    write_small_blob(address, b"one", content_type="text/plain")
+    write_small_blob(address, b"two", content_type="text/plain", replace=True)
+
+    assert read_small_blob(address) == b"two"
