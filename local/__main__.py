@@ -14,7 +14,7 @@ from typing import Any
 
 from local.host import Host, HostOptions, HostStartError
 from local.run import run_demo
-from local.servers import ServerFailed
+from local.server_account import ServerFailed
 from local.worker_process import SOURCE
 
 # Whatever hangs, the host is gone by then; the kernel ends its workers and Azurite with it.

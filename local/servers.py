@@ -5,17 +5,14 @@ What they hold is not worth a sync to disk: it survives a killed process, not a 
 """
 
 import errno
-import hashlib
 import logging
 import os
-import pwd
 import secrets
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,26 +20,16 @@ import psycopg2
 import pymysql
 
 from local.cloud.ports import free_ports
+from local.server_account import SYSTEM_PATH, ServerAccount, ServerFailed, account_named, home_for
 
 HOST = "127.0.0.1"
 ADMIN = "dilux_admin"
 START_SECONDS = 60
 STOP_SECONDS = 20
 ATTEMPTS = 3
-SYSTEM_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 POSTGRESQL_FOLDERS = Path("/usr/lib/postgresql")
-ELSEWHERE = "data-lies-elsewhere"
-SHARED_FOLDER = Path("/var/tmp")  # noqa: S108 - a folder in it is taken only when it is the account's own
 
 logger = logging.getLogger(__name__)
-
-# The kernel kills a child of a thread that ended, not only of a process that ended. So one thread, which lives as long
-# as this process, starts all servers.
-_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="server-starter")
-
-
-class ServerFailed(Exception):
-    """A server did not start; the message says why, with the last lines of its log."""
 
 
 @dataclass
@@ -77,53 +64,6 @@ class DatabaseServer:
             self.process.wait()
 
 
-@dataclass(frozen=True)
-class _Account:
-    """Who runs a server: None for the numbers means the caller itself."""
-
-    uid: int | None = None
-    gid: int | None = None
-
-    def owns(self, path: Path) -> bool:
-        return path.lstat().st_uid == (os.getuid() if self.uid is None else self.uid)
-
-    def can_enter(self, folder: Path) -> bool:
-        """True when the account may pass every folder down to this one."""
-        if self.uid is None:
-            return True
-        for step in (folder, *folder.parents):
-            status = step.stat()
-            bit = 0o100 if status.st_uid == self.uid else 0o010 if status.st_gid == self.gid else 0o001
-            if not status.st_mode & bit:
-                return False
-        return True
-
-    def give(self, path: Path, mode: int) -> None:
-        """Makes `path` the account's own."""
-        if self.uid is not None and self.gid is not None:
-            os.chown(path, self.uid, self.gid)
-        path.chmod(mode)
-
-    def run(self, argv: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
-        """Starts `argv` as this account, output to `log`, tied to the life of this process."""
-        setpriv = shutil.which("setpriv", path=SYSTEM_PATH)
-        tied = (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
-        with log.open("ab") as output:
-            return _starter.submit(
-                subprocess.Popen,
-                [*tied, *argv],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd="/",
-                env={"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"},
-                start_new_session=True,
-                user=self.uid,
-                group=self.gid,
-                extra_groups=None if self.uid is None else [],
-            ).result()
-
-
 def start_mariadb(
     folder: Path,
     *,
@@ -135,8 +75,8 @@ def start_mariadb(
 
     Without `port` a free one is picked. Raises ServerFailed.
     """
-    account = _account_named("mysql")
-    home = _home(folder, account)
+    account = account_named("mysql")
+    home = home_for(folder, account)
     password = _kept_password(home)
     data = home / "data"
     _once(
@@ -200,8 +140,8 @@ def start_postgresql(
     `bin_folder` holds its programs: by default the newest of Debian's. Without `port` a free one is picked.
     Raises ServerFailed.
     """
-    account = _account_named("postgres")
-    home = _home(folder, account)
+    account = account_named("postgres")
+    home = home_for(folder, account)
     password = _kept_password(home)
     programs = _reachable_programs(bin_folder or newest_postgresql_bin(), home, account)
     data = home / "data"
@@ -263,7 +203,7 @@ def newer_postgresql_bin() -> Path:
 def _started(
     family: str,
     argv: Sequence[str],
-    account: _Account,
+    account: ServerAccount,
     home: Path,
     port: int | None,
     password: str,
@@ -323,7 +263,7 @@ def _log_in(server: DatabaseServer) -> None:
         ).close()
 
 
-def _once(data: Path, account: _Account, log: Path, command: Callable[[Path], Sequence[str]]) -> None:
+def _once(data: Path, account: ServerAccount, log: Path, command: Callable[[Path], Sequence[str]]) -> None:
     """Lets `command` fill the data folder, unless it is there. A half-made one from an interrupted try is made anew."""
     if data.exists():
         return
@@ -345,43 +285,6 @@ def _once(data: Path, account: _Account, log: Path, command: Callable[[Path], Se
     fresh.rename(data)
 
 
-def _account_named(name: str) -> _Account:
-    """The account that runs a server: servers refuse to run as root."""
-    if os.getuid() != 0:
-        return _Account()
-    for candidate in (name, "nobody"):
-        try:
-            entry = pwd.getpwnam(candidate)
-        except KeyError:
-            continue
-        return _Account(entry.pw_uid, entry.pw_gid)
-    raise ServerFailed(f"There is no account to run a server as: neither {name} nor nobody.")
-
-
-def _home(folder: Path, account: _Account) -> Path:
-    """`folder`, the account's own; or, where the account cannot reach it, a folder of its own under /var/tmp.
-
-    A note in `folder` stands for the data that lie elsewhere: who deletes the folder starts afresh.
-    """
-    folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    if account.can_enter(folder.parent):
-        account.give(folder, 0o700)
-        return folder
-    note = folder / ELSEWHERE
-    home = SHARED_FOLDER / f"dilux-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
-    if not note.exists() and home.is_dir() and account.owns(home):
-        shutil.rmtree(home)
-    if not home.exists():
-        home.mkdir(0o700)
-        account.give(home, 0o700)
-    if home.is_symlink() or not account.owns(home):
-        raise ServerFailed(f"{home} belongs to somebody else: remove it, or choose another folder than {folder}.")
-    note.write_text(f"{home}\n")
-    logger.warning("The server's account cannot reach %s: its data lie in %s.", folder, home)
-    return home
-
-
 def _kept_password(home: Path) -> str:
     """The administrator's password, made on first use."""
     path = home / "admin-password"
@@ -393,7 +296,7 @@ def _kept_password(home: Path) -> str:
     return path.read_text()
 
 
-def _own_copies(certificate: tuple[Path, Path], home: Path, account: _Account) -> tuple[Path, Path]:
+def _own_copies(certificate: tuple[Path, Path], home: Path, account: ServerAccount) -> tuple[Path, Path]:
     """Copies of chain and key that the account can read and, as PostgreSQL demands, nobody else."""
     copies = (home / "server.crt", home / "server.key")
     for source, copy in zip(certificate, copies, strict=True):
@@ -403,7 +306,7 @@ def _own_copies(certificate: tuple[Path, Path], home: Path, account: _Account) -
     return copies
 
 
-def _reachable_programs(bin_folder: Path, home: Path, account: _Account) -> Path:
+def _reachable_programs(bin_folder: Path, home: Path, account: ServerAccount) -> Path:
     """`bin_folder`, or a copy of its whole installation where the account cannot reach it."""
     if account.can_enter(bin_folder.resolve()):
         return bin_folder
@@ -420,7 +323,7 @@ def _reachable_programs(bin_folder: Path, home: Path, account: _Account) -> Path
 def _program(name: str) -> str:
     path = shutil.which(name, path=SYSTEM_PATH)
     if path is None:
-        raise ServerFailed(f"{name} is not installed: run `apt-get install mariadb-server`.")
+        raise ServerFailed(f"{name} is not installed: run `apt-get install mariadb-server-core`.")
     return path
 
 

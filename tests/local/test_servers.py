@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from local import servers
+from local import server_account, servers
 from local.cloud.ports import free_ports
+from local.server_account import ServerFailed
 from local.servers import (
     DatabaseServer,
-    ServerFailed,
     newer_postgresql_bin,
     newest_postgresql_bin,
     start_mariadb,
@@ -255,7 +255,7 @@ def test_a_certificate_makes_the_server_speak_tls(start: Start, folder: Path, ru
 def test_data_lie_elsewhere_where_the_servers_account_cannot_reach_the_folder(
     folder: Path, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servers, "SHARED_FOLDER", folder)
+    monkeypatch.setattr(server_account, "SHARED_FOLDER", folder)
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     asked_for = closed / "server"
@@ -274,7 +274,7 @@ def test_data_lie_elsewhere_where_the_servers_account_cannot_reach_the_folder(
 def test_deleting_the_folder_starts_afresh_also_where_data_lie_elsewhere(
     folder: Path, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servers, "SHARED_FOLDER", folder)
+    monkeypatch.setattr(server_account, "SHARED_FOLDER", folder)
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     first = running(start_postgresql(closed / "server"))
@@ -288,22 +288,22 @@ def test_deleting_the_folder_starts_afresh_also_where_data_lie_elsewhere(
 
 
 def test_a_folder_of_somebody_else_is_not_taken(folder: Path) -> None:
-    stranger = servers._Account(uid=os.getuid() + 1, gid=os.getgid() + 1)
+    stranger = server_account.ServerAccount(uid=os.getuid() + 1, gid=os.getgid() + 1)
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     (closed / "server").mkdir()
     trap = folder / f"dilux-{hashlib.sha256(os.fsencode(closed / 'server')).hexdigest()[:12]}"
     trap.mkdir()
-    servers_folder, servers.SHARED_FOLDER = servers.SHARED_FOLDER, folder
+    servers_folder, server_account.SHARED_FOLDER = server_account.SHARED_FOLDER, folder
     try:
         with pytest.raises(ServerFailed, match="belongs to somebody else"):
-            servers._home(closed / "server", stranger)
+            server_account.home_for(closed / "server", stranger)
     finally:
-        servers.SHARED_FOLDER = servers_folder
+        server_account.SHARED_FOLDER = servers_folder
 
 
 def test_programs_that_the_account_cannot_reach_are_copied(folder: Path) -> None:
-    stranger = servers._Account(uid=os.getuid() + 1, gid=os.getgid() + 1)
+    stranger = server_account.ServerAccount(uid=os.getuid() + 1, gid=os.getgid() + 1)
     installation = folder / "closed" / "postgresql"
     (installation / "bin").mkdir(parents=True)
     (installation / "bin" / "postgres").write_text("program")
@@ -340,8 +340,8 @@ def test_a_machine_without_any_unprivileged_account_says_so(folder: Path, monkey
     def nobody_is_known(name: str) -> None:
         raise KeyError(name)
 
-    monkeypatch.setattr("local.servers.os.getuid", lambda: 0)
-    monkeypatch.setattr("local.servers.pwd.getpwnam", nobody_is_known)
+    monkeypatch.setattr("local.server_account.os.getuid", lambda: 0)
+    monkeypatch.setattr("local.server_account.pwd.getpwnam", nobody_is_known)
 
     with pytest.raises(ServerFailed, match="no account"):
         start_mariadb(folder / "mariadb")
