@@ -48,7 +48,15 @@ def stream_dump(request: DumpRequest, *, pace: Pace | None = None) -> Dump:
         raise
     crash_point("after_stage")
     seconds = time.monotonic() - began
-    log.info("dump staged", extra={"backup_id": request.backup_id, "bytes": staged.bytes_read, "seconds": seconds})
+    log.info(
+        "dump staged",
+        extra={
+            "backup_id": request.backup_id,
+            "bytes": staged.bytes_read,
+            "seconds": seconds,
+            "most_blocks_held": staged.most_blocks_held,
+        },
+    )
     return Dump(
         blob=request.blob,
         execution=execution,

@@ -24,6 +24,8 @@ class StagedBlocks:
     sha256_source: str
     sha256_stored: str
     md5_stored: str
+    most_blocks_held: int
+    """The most blocks that lay between source and storage at one time."""
 
 
 def block_id(execution: str, index: int) -> str:
@@ -70,11 +72,6 @@ class BlockWriter:
         """Bytes taken from the source and bytes sent to storage together: grows as long as anything moves."""
         return self.bytes_read + self._bytes_sent
 
-    @property
-    def most_blocks_held(self) -> int:
-        """The most blocks that lay between source and storage at one time."""
-        return self._uploads.most_held
-
     def write(self, data: bytes | memoryview) -> None:
         """Takes the next bytes of the stream; waits while storage is slower than the source."""
         self._uploads.check()
@@ -95,6 +92,7 @@ class BlockWriter:
             sha256_source=self._sha256_source.hexdigest(),
             sha256_stored=self._sha256_stored.hexdigest(),
             md5_stored=self._md5_stored.hexdigest(),
+            most_blocks_held=self._uploads.most_held,
         )
 
     def stop(self) -> None:

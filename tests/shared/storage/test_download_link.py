@@ -7,33 +7,22 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from local.cloud.cloud import LocalCloud
 from shared.models.run import BlobAddress
 from shared.storage.account import blob_service
 from shared.storage.blobs import write_small_blob
 from shared.storage.download_link import download_link
 from tests.support.azurite import fresh_container
-from tests.support.cloud import forget_settings, running_cloud, stop_cloud
 from tests.support.storage import storage_account
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cloud_ends_with_these_tests() -> Iterator[None]:
-    yield
-    stop_cloud()
-
-
 @pytest.fixture
-def stored(monkeypatch: pytest.MonkeyPatch) -> Iterator[BlobAddress]:
+def stored(cloud: LocalCloud) -> Iterator[BlobAddress]:
     """A blob in an account that is reached with the installation's identity."""
-    environment = running_cloud().environment()
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    forget_settings()
     address = BlobAddress(container=fresh_container(), name="2026/11/25/backup of ñ.sql.gz")
-    with storage_account(environment["BACKUP_STORAGE_ACCOUNT"]):
+    with storage_account(cloud.environment()["BACKUP_STORAGE_ACCOUNT"]):
         write_small_blob(address, b"the backup", content_type="application/gzip")
         yield address
-    forget_settings()
 
 
 def trust() -> ssl.SSLContext:
