@@ -19,6 +19,7 @@ from tests.support.embedded_host import ROOT, RunningHost, processes_of, start_h
 
 FOREIGN_APP = Path(__file__).parent / "foreign_app"
 RARELY = "0 0 0 1 1 *"
+PATIENCE_SECONDS = 60.0
 
 
 def start(folder: Path, *arguments: str, **settings: str) -> RunningHost:
@@ -41,7 +42,7 @@ def start_plan(host: RunningHost, name: str, **given: Any) -> str:
     return str(reply.json()["statusQueryGetUri"]).partition("/runtime/")[2]
 
 
-def wait_for_plan(host: RunningHost, status: str, seconds: float = 20) -> dict[str, Any]:
+def wait_for_plan(host: RunningHost, status: str) -> dict[str, Any]:
     """The status of an orchestration that has ended."""
     found: dict[str, Any] = {}
 
@@ -49,14 +50,15 @@ def wait_for_plan(host: RunningHost, status: str, seconds: float = 20) -> dict[s
         found.update(httpx.get(f"{host.url}/runtime/{status}", timeout=30).json())
         return found["runtimeStatus"] in ("Completed", "Failed")
 
-    until(has_ended, seconds)
+    until(has_ended, lambda: f"{found}\n{host.output}")
     return found
 
 
-def until(claim: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
+def until(claim: Callable[[], object], seen: Callable[[], object] = lambda: "") -> None:
+    """Returns when the claim is true. Waits long, for a busy machine; fails with what was seen."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not claim():
-        assert time.monotonic() < deadline, "it did not become true in time"
+        assert time.monotonic() < deadline, f"it did not become true in time: {seen()}"
         time.sleep(0.02)
 
 
@@ -244,7 +246,7 @@ def test_a_stop_while_it_starts_leaves_no_process(tmp_path: Path) -> None:
     options = ["--app", str(app), "--home", str(tmp_path / "home"), "--port", "0"]
     command = [sys.executable, "-m", "local", "host", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-        until((app / "began").exists, 60)
+        until((app / "began").exists)
         process.send_signal(signal.SIGINT)
 
         assert process.wait(10) == 0

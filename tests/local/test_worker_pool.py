@@ -71,7 +71,7 @@ async def seen_by_worker(pool: WorkerPool, **query: str) -> dict[str, Any]:
 
 
 async def until(claim: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not claim():
             await asyncio.sleep(0.01)
 
