@@ -1,7 +1,8 @@
 """Seeded data for the benchmarks, in the proportions of the measurements that the targets come from.
 
 Of each gigabyte of SQL: 1.8 million orders (words by Zipf's law, accents, emojis, JSON), 0.3 million customers,
-3.6 million items and 1.5 million metrics (numbers), and 2,000 attachments of 32 KiB, half of them random bytes and half text.
+3.6 million items and 1.5 million metrics (numbers), and 2,000 attachments of 32 KiB, each half random bytes and half
+text.
 """
 
 import random
