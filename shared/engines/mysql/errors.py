@@ -5,6 +5,7 @@ Numbers: MariaDB's and MySQL's error references; 2000 to 2999 are the client's o
 
 import re
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -116,7 +117,7 @@ SYMPTOMS = (
     Symptom(r"unknown server host|name or service not known|nodename nor servname", NO_HOST),
     Symptom(r"insufficient privileges to show create", PERMISSION),
     Symptom(r"no space left on device|errcode: 28\b|errno: 28\b", FULL),
-    Symptom(r"\b(ssl|tls)\b.*(error|required)", TLS),
+    Symptom(r"\b(ssl|tls)( connection)? error|\[ssl\]|\[ssl: |ssl is required", TLS),
 )
 
 # "Got error: 1045: ..." | "Couldn't execute ...: ... (1356)" | "Error 1412: ..." | "ERROR 1227 (42000) at line 5: ..."
@@ -142,15 +143,17 @@ def tool_error(exit_code: int, stderr: str, *, tool: str, server: Server, databa
 
 
 def driver_error(error: Exception, where: str) -> BackupError:
-    """What an exception of PyMySQL means."""
-    number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    """What an exception of PyMySQL, or one of a socket that it let through, means."""
     said = str(error.args[-1]) if error.args else type(error).__name__
-    cause = getattr(error, "original_exception", None)
+    # Where no connection came about, PyMySQL hides the reason behind one number.
+    cause = getattr(error, "original_exception", error)
     if isinstance(cause, socket.gaierror):
         return explained(NO_ANSWER if cause.errno == socket.EAI_AGAIN else NO_HOST, where, said)
-    # PyMySQL reports a TLS handshake that failed under the number of a server that does not answer.
-    if isinstance(cause, OSError) and type(cause).__module__ == "ssl":
+    if isinstance(cause, ssl.SSLError):
         return explained(TLS, where, said)
+    if isinstance(error, OSError | EOFError):
+        return explained(LOST, where, said)
+    number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     return explained(NUMBERS.get(number) or by_symptom(SYMPTOMS, said) or UNEXPLAINED, where, said)
 
 

@@ -1,8 +1,11 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from local.servers import DatabaseServer
+from local.servers import DatabaseServer, start_mariadb, start_postgresql
+from tests.support.certificates import certificate_for
 from tests.support.databases import (
     drop_database,
     mariadb_server,
@@ -49,3 +52,32 @@ def _with_sample(server: DatabaseServer) -> Iterator[DatabaseServer]:
     sample_database(server, SAMPLE)
     yield server
     drop_database(server, SAMPLE)
+
+
+@pytest.fixture(scope="session")
+def certificate() -> Iterator[tuple[Path, Path]]:
+    """Certificate and key of `localhost`; the certificate is its own authority."""
+    with TemporaryDirectory(prefix="dilux-test-tls-") as folder:
+        yield certificate_for("localhost", Path(folder))
+
+
+@pytest.fixture(scope="session")
+def tls_mariadb(certificate: tuple[Path, Path]) -> Iterator[DatabaseServer]:
+    """A MariaDB that speaks TLS."""
+    yield from _tls_server(start_mariadb, certificate)
+
+
+@pytest.fixture(scope="session")
+def tls_postgresql(certificate: tuple[Path, Path]) -> Iterator[DatabaseServer]:
+    """A PostgreSQL that speaks TLS."""
+    yield from _tls_server(start_postgresql, certificate)
+
+
+def _tls_server(start: Callable[..., DatabaseServer], certificate: tuple[Path, Path]) -> Iterator[DatabaseServer]:
+    with TemporaryDirectory(prefix="dilux-test-tls-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        server = start(Path(folder) / "server", certificate=certificate)
+        try:
+            yield server
+        finally:
+            server.stop()
