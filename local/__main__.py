@@ -86,9 +86,7 @@ def _add_host_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--home", type=Path, default=home, help="the state folder, for one host at a time")
     command.add_argument("--port", type=int, default=port, help="0 takes a free one")
     command.add_argument("--workers", type=_count, default=2, help="processes that run functions")
-    command.add_argument(
-        "--activities", type=_count, help="activities at once in a worker; else as host.json says"
-    )
+    command.add_argument("--activities", type=_count, help="activities at once in a worker; else as host.json says")
     command.add_argument("--strict", action="store_true", help="fail on what would be stuck in Azure")
     command.add_argument("--verbose", action="store_true", help="show what the workers print")
 

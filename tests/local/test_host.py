@@ -224,16 +224,15 @@ def test_a_folder_without_an_app_is_refused(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_clean_stop_leaves_no_process_though_functions_run(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_clean_stop_leaves_no_process_though_functions_run(tmp_path: Path) -> None:
     with start(tmp_path) as host:
         child = httpx.post(f"{host.url}/v1/child").text
         start_plan(host, "overrun")
         until(lambda: lines(tmp_path / "tools"))
         assert len(worker_pids(host.home)) == 2
-        host.process.send_signal(signal.SIGHUP)
+        host.process.send_signal(signal.SIGINT)
 
-        assert host.stop(number) == 0, "one signal more does no harm"
+        assert host.stop(signal.SIGTERM) == 0, "one signal more does no harm"
 
         assert processes_of(host.home) == []
         assert not Path(f"/proc/{child}").exists()
@@ -257,7 +256,7 @@ def test_a_stop_while_it_starts_leaves_no_process(tmp_path: Path) -> None:
 def test_a_killed_host_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path) -> None:
     with start(tmp_path) as host:
         child = httpx.post(f"{host.url}/v1/child").text
-        plans = [start_plan(host, "chain", steps=4) for _ in range(3)]
+        plans = [start_plan(host, "chain", steps=3) for _ in range(3)]
         until(lambda: len(lines(tmp_path / "steps")) > 4)
         host.kill_group()
 
@@ -267,7 +266,7 @@ def test_a_killed_host_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path
         outcomes = [wait_for_plan(host, plan) for plan in plans]
 
     for outcome in outcomes:
-        assert [step["step"] for step in outcome["output"]] == list(range(4))
+        assert [step["step"] for step in outcome["output"]] == list(range(3))
 
 
 def test_a_host_starts_in_the_moment_after_it_was_killed(tmp_path: Path) -> None:
@@ -283,15 +282,15 @@ def test_a_host_starts_in_the_moment_after_it_was_killed(tmp_path: Path) -> None
 
 def test_plans_go_on_when_workers_are_killed(tmp_path: Path) -> None:
     with start(tmp_path) as host:
-        plan = start_plan(host, "chain", steps=4)
-        for count in (2, 5):
+        plan = start_plan(host, "chain", steps=3)
+        for count in (1, 4):
             until(lambda count=count: len(lines(tmp_path / "steps")) >= count)  # type: ignore[misc] # no type for it
             for pid in worker_pids(host.home):
                 os.kill(pid, signal.SIGKILL)
 
         outcome = wait_for_plan(host, plan)
 
-    assert [step["step"] for step in outcome["output"]] == list(range(4))
+    assert [step["step"] for step in outcome["output"]] == list(range(3))
 
 
 def test_the_state_folder_is_private(shared_host: RunningHost) -> None:
