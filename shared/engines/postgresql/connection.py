@@ -78,7 +78,8 @@ def session(login: Login, database: str, *, timeout_seconds: int) -> Iterator[Se
             if not _is_ready(connection, timeout_seconds):
                 raise explained(NO_ANSWER, where, f"no answer within {timeout_seconds} seconds")
             asked = Session(connection, timeout_seconds, where)
-            for setting in FIXED_SETTINGS:
+            # The size of a table cannot be asked for while somebody holds it; then the error shall say so.
+            for setting in (*FIXED_SETTINGS, f"SET lock_timeout = {timeout_seconds * 500}"):
                 asked.rows(setting)
             yield asked
         finally:
