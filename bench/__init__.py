@@ -1,1 +1,1 @@
-"""Benchmarks: ratios within one run, never absolute times. Run by `make bench`."""
+"""Benchmarks. Figures are ratios of runs made in turn on one machine, so that machines can be compared."""
