@@ -10,10 +10,10 @@ from activities.claim_run import claim_run
 from activities.load_plan import load_plan
 from activities.record_run import record_run
 from entities.backup_slots import INSTALLATION, SlotRelease, SlotRequest, acquire, release
-from orchestrators.backup_database import backup_database
+from orchestrators.backup_database import backup_database, finish
 from orchestrators.insist import insist
 from shared.durable import Context, Steps, orchestrator
-from shared.errors import BackupError
+from shared.errors import BackupError, Conflict
 from shared.models.plan import ClaimRequest, DueRun, PlanRequest, RunEnd
 from shared.models.run import BackupRequest, ProtectRequest, RunStatus
 from shared.naming import backup_id
@@ -75,9 +75,7 @@ def claim_and_run(context: Context, run: BackupRequest) -> Steps[bool]:
     """Runs under the database's claim; a run that another one stands in the way of is recorded as skipped."""
     claim = ClaimRequest(database_id=run.database_id, backup_id=run.backup_id, seconds=CLAIM_SECONDS)
     claimed = yield from claim_run.attempt(context, claim)
-    if isinstance(claimed, BackupError):
-        if claimed.retry:
-            return False
+    if isinstance(claimed, Conflict):
         skipped = RunEnd(
             request=run,
             plan=None,
@@ -88,10 +86,12 @@ def claim_and_run(context: Context, run: BackupRequest) -> Steps[bool]:
         )
         yield from insist(context, record_run, skipped)
         return True
+    if isinstance(claimed, BackupError):
+        return False
     context.tell("running")
     try:
         yield from backup_database.call(context, run, instance_id=run.backup_id)
-    except BackupError as error:  # the plan itself broke or was terminated: the run still gets its row
+    except BackupError as error:  # the plan itself broke or was terminated: the run still gets its row and its notice
         broken = RunEnd(
             request=run,
             plan=None,
@@ -100,5 +100,5 @@ def claim_and_run(context: Context, run: BackupRequest) -> Steps[bool]:
             ended_at=context.now,
             error=error.value(),
         )
-        yield from insist(context, record_run, broken)
+        yield from finish(context, broken, None)
     return True

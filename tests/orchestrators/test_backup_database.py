@@ -1,55 +1,22 @@
 """A run as a plan: its good end, each bad end, retries, breaker, slots, claims; each replayed over its history."""
 
-from collections.abc import Callable, Coroutine, Iterator
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import azure.durable_functions as df
 import pytest
 
-from entities.backup_slots import INSTALLATION
 from entities.circuit_breaker import OPEN_SECONDS
 from local.servers import DatabaseServer
 from local.taskhub.clock import FakeClock
-from local.taskhub.entity_id import EntityId
 from shared import claims, history, manifest, progress
 from shared.models.database import DatabaseConfig
 from shared.models.run import RunRecord, RunStatus, Trigger
 from shared.storage.blobs import list_blobs, tags_of
 from tests.support.cloud import forget_settings
 from tests.support.databases import fresh_database, mariadb_server, postgresql_server, run_sql
-from tests.support.in_process import encoded
 from tests.support.loopback_ports import closed_port
-from tests.support.plans import NOON, Life, live_through, register
-
-Scenario = Callable[[Life], Coroutine[Any, Any, None]]
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    made = FakeClock(NOON)
-    monkeypatch.setattr("shared.clock.now", made.now)
-    return made
-
-
-@pytest.fixture
-def live(plans: df.DFApp, clock: FakeClock, tmp_path: Path) -> Callable[[Scenario], None]:
-    """Runs a scenario on a hub of its own."""
-    return lambda scenario: live_through(tmp_path / "hub.sqlite", plans, clock, scenario)
-
-
-@pytest.fixture
-def postgresql() -> DatabaseServer:
-    return postgresql_server()
-
-
-@pytest.fixture
-def source(postgresql: DatabaseServer) -> Iterator[str]:
-    """A small database."""
-    with fresh_database(postgresql) as name:
-        run_sql(postgresql, ["CREATE TABLE t (a text)", "INSERT INTO t VALUES ('ñandú 🚀')"], database=name)
-        yield name
+from tests.support.plans import Life, Scenario, register
 
 
 def row(backup_id: str) -> RunRecord:
@@ -187,7 +154,7 @@ def test_a_run_waits_for_a_slot_and_takes_it_when_it_is_free(
     asked: list[str] = []
 
     async def scenario(life: Life) -> None:
-        await hold_slot(life, minutes=4)
+        await life.hold_slot(minutes=4)
         asked.append(await life.back_up(database))
         await life.live(minutes=3)
         assert life.hub.status(asked[0])["customStatus"] == {"phase": "queued"}  # type: ignore[index]  # it is there
@@ -206,7 +173,7 @@ def test_a_run_gives_up_after_ten_minutes_without_a_slot(
     asked: list[str] = []
 
     async def scenario(life: Life) -> None:
-        await hold_slot(life, minutes=60)
+        await life.hold_slot(minutes=60)
         asked.append(await life.back_up(database))
         await life.live(minutes=11)
 
@@ -225,7 +192,7 @@ def test_a_run_that_is_cancelled_while_it_waits_ends_cancelled(
     asked: list[str] = []
 
     async def scenario(life: Life) -> None:
-        await hold_slot(life, minutes=60)
+        await life.hold_slot(minutes=60)
         asked.append(await life.back_up(database))
         await life.live(seconds=10)
         assert claims.cancel(database.id, asked[0])
@@ -273,16 +240,3 @@ def test_a_run_past_its_deadline_stops_trying(
     assert error is not None
     assert error.code == "timeout"
     assert "last error" in error.message
-
-
-async def hold_slot(life: Life, *, minutes: float) -> None:
-    """Takes the installation's only slot for somebody else."""
-    now = life.clock.now()
-    request = {
-        "owner": "backup-20260301-100000-holder",
-        "now": now.isoformat(),
-        "expires_at": (now + timedelta(minutes=minutes)).isoformat(),
-        "limit": 1,
-    }
-    await life.hub.signal_entity(EntityId("backup_slots", INSTALLATION), "acquire", encoded(request))
-    await life.hub.run_until_idle()

@@ -13,15 +13,17 @@ import azure.durable_functions as df
 import pytest
 from pydantic import SecretStr
 
+from entities.backup_slots import INSTALLATION
 from local.servers import DatabaseServer
 from local.taskhub.clock import FakeClock
+from local.taskhub.entity_id import EntityId
 from local.taskhub.hub import TaskHub
 from local.taskhub.orchestration import RecordedTurn
 from shared import config, secrets
 from shared.models.database import DatabaseConfig, DatabaseType, SslMode
 from shared.models.run import BackupRequest, ProtectRequest, Trigger
 from tests.support.cloud import forget_settings, fresh_id
-from tests.support.in_process import InProcessInvoker, advance, running_hub, start
+from tests.support.in_process import InProcessInvoker, advance, encoded, running_hub, start
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TENANT = "tenant"
@@ -82,11 +84,26 @@ class Life:
         """Lets all plans live for a time, in an instant."""
         await advance(self.hub, self.clock, timedelta(**duration))
 
+    async def hold_slot(self, *, minutes: float) -> None:
+        """Takes a slot for somebody else; the only one, where the installation has one."""
+        now = self.clock.now()
+        request = {
+            "owner": new_backup_id(now),
+            "now": now.isoformat(),
+            "expires_at": (now + timedelta(minutes=minutes)).isoformat(),
+            "limit": 1,
+        }
+        await self.hub.signal_entity(EntityId("backup_slots", INSTALLATION), "acquire", encoded(request))
+        await self.hub.run_until_idle()
+
     def output(self, instance_id: str) -> Any:
         """The value that a finished plan gave."""
         status = self.hub.status(instance_id)
         assert status is not None and status["runtimeStatus"] == "Completed", status
         return status["output"]["value"]
+
+
+Scenario = Callable[[Life], Coroutine[Any, Any, None]]
 
 
 def new_backup_id(moment: datetime) -> str:
@@ -98,7 +115,7 @@ def live_through(
     path: Path,
     app: df.DFApp,
     clock: FakeClock,
-    scenario: Callable[[Life], Coroutine[Any, Any, None]],
+    scenario: Scenario,
 ) -> None:
     """Runs `scenario` on a hub, then replays every turn of every plan, and checks that no history grew long."""
 

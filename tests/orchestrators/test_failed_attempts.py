@@ -1,0 +1,153 @@
+"""What a failed attempt leaves: nothing in storage, whatever was lost on the way, and a history that stays short."""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import pytest
+
+from activities.apply_retention import apply_retention
+from activities.begin_run import begin_run
+from activities.check_content import check_content
+from activities.dump_database import dump_database
+from activities.notify import notify
+from activities.record_run import record_run
+from activities.reject_backup import reject_backup
+from activities.upload_backup import upload_backup
+from activities.write_manifest import write_manifest
+from local.servers import DatabaseServer
+from shared import claims, history
+from shared.durable import Activity
+from shared.errors import BackupError, ConfigurationUnavailable, StorageDenied, StorageUnavailable
+from shared.models.run import RunRecord, RunStatus
+from shared.storage.blobs import list_blobs
+from tests.support.plans import LONGEST, Life, Scenario, register
+
+Live = Callable[[Scenario], None]
+
+
+def row(backup_id: str) -> RunRecord:
+    found = history.get(backup_id, tenant=None)
+    assert found is not None
+    return found
+
+
+class Failing:
+    """An activity that fails a number of times, for ever by default, and works then; it may do its work before."""
+
+    def __init__(
+        self, patch: pytest.MonkeyPatch, step: Activity[Any, Any], error: BackupError, times: int = 1000, **how: bool
+    ) -> None:
+        self._run, self._error, self._left = step.run, error, times
+        self._works_before = how.get("works_before", False)
+        patch.setattr(step, "run", self)
+
+    def __call__(self, request: Any) -> Any:
+        if self._left:
+            self._left -= 1
+            if self._works_before:
+                self._run(request)
+            raise self._error
+        return self._run(request)
+
+
+def test_a_commit_whose_answers_are_lost_leaves_no_blob(
+    live: Live, postgresql: DatabaseServer, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKUP_RETRIES", "0")
+    Failing(monkeypatch, upload_backup, StorageUnavailable("No answer."), works_before=True)
+    database = register(postgresql, source)
+    asked: list[str] = []
+
+    async def scenario(life: Life) -> None:
+        asked.append(await life.back_up(database))
+        await life.live(minutes=20)
+
+    live(scenario)
+
+    run = row(asked[0])
+    assert (run.status, run.error and run.error.code, run.blob) == (RunStatus.FAILED, "storage_unavailable", None)
+    assert not list(list_blobs(database.storage_container))
+
+
+def test_a_run_cancelled_after_its_commit_leaves_no_blob(
+    live: Live, postgresql: DatabaseServer, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Failing(monkeypatch, upload_backup, StorageUnavailable("No answer."), times=1, works_before=True)
+    database = register(postgresql, source)
+    asked: list[str] = []
+
+    async def scenario(life: Life) -> None:
+        asked.append(await life.back_up(database))
+        await life.live(seconds=1)
+        assert len(list(list_blobs(database.storage_container))) == 1
+        claims.cancel(database.id, asked[0])
+        await life.live(minutes=20)
+
+    live(scenario)
+
+    assert row(asked[0]).status is RunStatus.CANCELLED
+    assert not list(list_blobs(database.storage_container))
+
+
+def test_an_attempt_whose_plan_is_ended_from_outside_leaves_no_blob(
+    live: Live, postgresql: DatabaseServer, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Failing(monkeypatch, check_content, StorageUnavailable("No answer."))
+    database = register(postgresql, source)
+    asked: list[str] = []
+
+    async def scenario(life: Life) -> None:
+        asked.append(await life.back_up(database))
+        await life.live(seconds=1)
+        assert len(list(list_blobs(database.storage_container))) == 1
+        await life.hub.terminate(f"{asked[0]}-1", "by hand")
+        await life.live(minutes=5)
+
+    live(scenario)
+
+    assert (row(asked[0]).status, row(asked[0]).blob) == (RunStatus.FAILED, None)
+    assert not list(list_blobs(database.storage_container))
+
+
+def test_a_blob_that_cannot_be_taken_back_is_told_in_the_error(
+    live: Live, postgresql: DatabaseServer, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Failing(monkeypatch, write_manifest, StorageDenied("No right to write."))
+    Failing(monkeypatch, reject_backup, StorageDenied("No right to delete."))
+    database = register(postgresql, source)
+    asked: list[str] = []
+
+    async def scenario(life: Life) -> None:
+        asked.append(await life.back_up(database))
+        await life.live(seconds=1)
+
+    live(scenario)
+
+    error = row(asked[0]).error
+    assert error is not None
+    assert error.message == (
+        "No right to write. What the attempt had stored could not be deleted: No right to delete."
+    )
+
+
+def test_no_history_grows_long_when_every_step_fails_as_often_as_it_may(
+    live: Live, postgresql: DatabaseServer, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    down = ConfigurationUnavailable("The tables are silent.")
+    for step in (begin_run, record_run, apply_retention, upload_backup):
+        Failing(monkeypatch, step, down, times=3)
+    for step in (write_manifest, reject_backup, notify):
+        Failing(monkeypatch, step, down)
+    Failing(monkeypatch, check_content, down, times=3)
+    database = register(postgresql, source)
+    seen: dict[str, int] = {}
+
+    async def scenario(life: Life) -> None:
+        await life.back_up(database)
+        await life.live(hours=3)
+        seen.update(life.hub.longest_history)
+
+    live(scenario)
+
+    print(seen)
+    assert max(seen.values()) <= LONGEST
