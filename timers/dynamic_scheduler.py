@@ -4,14 +4,17 @@ The plans do the scheduling themselves; this repairs drift, such as a start that
 """
 
 import logging
+from contextlib import suppress
 from datetime import timedelta
 
+from orchestrators.end_lost_run import end_lost_run
 from orchestrators.protect_database import protect_database
 from shared import clock, config, history
 from shared.durable_client import DurableClient, timer
 from shared.errors import BackupError, Conflict, WorkerLost
 from shared.models.database import DatabaseConfig
-from shared.models.run import ProtectRequest, RunStatus
+from shared.models.plan import RunEnd
+from shared.models.run import BackupRequest, ProtectRequest, RunRecord, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -37,21 +40,30 @@ def dynamic_scheduler(client: DurableClient) -> None:
 def start_missing_plan(client: DurableClient, database: DatabaseConfig) -> None:
     """Starts the eternal plan unless it is there."""
     request = ProtectRequest(database_id=database.id, tenant_id=database.tenant_id)
-    try:
+    with suppress(Conflict):
         client.start(protect_database, request, instance_id=f"protect-{database.id}")
         log.warning("missing plan started", extra={"database_id": database.id})
-    except Conflict:
-        return
 
 
 def end_lost_runs(client: DurableClient, database: DatabaseConfig) -> None:
-    """Ends the rows of runs whose plan is gone: terminated by hand, or purged."""
+    """Ends the runs whose plan is gone: terminated by hand, or purged."""
     for run in history.recent(database.id, RUNS_LOOKED_AT):
         is_young = clock.now() - run.started_at < JUST_ASKED_FOR
         if run.status.is_final or is_young or client.status(run.backup_id).running:
             continue
-        lost = WorkerLost(f"The plan of {run.backup_id} is gone; it was ended from outside.")
-        history.record(
-            run.model_copy(update={"status": RunStatus.FAILED, "ended_at": clock.now(), "error": lost.value()})
-        )
-        log.error("lost run ended", extra={"database_id": database.id, "backup_id": run.backup_id})
+        with suppress(Conflict):  # it is being ended
+            client.start(end_lost_run, lost(run), instance_id=f"{run.backup_id}-lost")
+            log.error("lost run ended", extra={"database_id": database.id, "backup_id": run.backup_id})
+
+
+def lost(run: RunRecord) -> RunEnd:
+    """How a run without a plan has ended."""
+    error = WorkerLost(f"The plan of {run.backup_id} is gone; it was ended from outside.")
+    return RunEnd(
+        request=BackupRequest(**run.model_dump(include=set(BackupRequest.model_fields))),
+        plan=None,
+        status=RunStatus.FAILED,
+        started_at=run.started_at,
+        ended_at=clock.now(),
+        error=error.value(),
+    )
