@@ -43,7 +43,7 @@ def explained(diagnosis: Diagnosis, where: str, said: str) -> BackupError:
     told = " ".join(said.split())
     if told and room > 0:
         message += f" It said: {told if len(told) <= room else told[: room - 3] + '...'}"
-    return diagnosis.error(message)
+    return diagnosis.error(message[:LONGEST_MESSAGE])
 
 
 def by_symptom(symptoms: Sequence[Symptom], text: str) -> Diagnosis | None:

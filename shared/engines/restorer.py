@@ -40,6 +40,7 @@ class Restorer(Protocol):
     def restore_command(self, login: Login, name: str, tool: Tool, *, scratch: bool) -> Command:
         """Loads the uncompressed dump from stdin into the database; stops at the first error.
 
+        A dump may replace what is there of the same name: see to it that the database is empty.
         With `scratch`, owners, privileges, publications and subscriptions are left out: the accounts of the source
         need not exist, and nothing outside the database is touched.
         """

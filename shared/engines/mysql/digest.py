@@ -68,9 +68,13 @@ def _table_digest(asked: Session, database: str, table: str) -> TableDigest:
 
 
 def _row_text(columns: Sequence[Row]) -> str:
-    values = (_value_text(str(row[0]), str(row[1]).lower()) for row in columns)
-    parts = (f"IFNULL(CONCAT(LENGTH({value}), ':', {value}), 'N')" for value in values)
-    return f"CONCAT({', '.join(parts)})"
+    return f"CONCAT({', '.join(_marked_text(str(row[0]), str(row[1]).lower()) for row in columns)})"
+
+
+def _marked_text(column: str, kind: str) -> str:
+    """NULL is told from every value, and from what the server makes NULL because it is too long for a packet."""
+    value = _value_text(column, kind)
+    return f"IF({quoted(column)} IS NULL, 'N', CONCAT(LENGTH({value}), ':', {value}))"
 
 
 def _value_text(column: str, kind: str) -> str:

@@ -163,5 +163,5 @@ def driver_errors(server: Server, database: str) -> Iterator[None]:
     try:
         yield
     # PyMySQL lets errors of sockets, TLS, short packets and of text that is not UTF-8 through as they are.
-    except (pymysql.err.Error, OSError, EOFError, ValueError) as error:
+    except (pymysql.err.Error, OSError, EOFError, UnicodeError) as error:
         raise driver_error(error, place(server, database)) from error

@@ -34,6 +34,7 @@ def probe(login: Login, database: str, *, timeout_seconds: int) -> Probe:
             warnings=(
                 *_privilege_warnings(grants, name),
                 *_snapshot_warnings(asked, tables),
+                *_history_warnings(tables),
                 *_charset_warnings(asked, name),
                 *_definer_warnings(asked, name),
             ),
@@ -81,7 +82,7 @@ def _facts(asked: Session, name: str) -> ServerFacts:
     )
     encrypted = asked.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
     return ServerFacts(
-        vendor="mariadb" if "mariadb" in f"{version} {comment}".lower() else "mysql",
+        vendor=vendor_of(version, comment),
         version=version,
         version_number=version_number(version),
         character_set=charset[1],
@@ -89,6 +90,11 @@ def _facts(asked: Session, name: str) -> ServerFacts:
         encrypted=any(row[1] for row in encrypted),
         generated_columns=bool(generated),
     )
+
+
+def vendor_of(version: str, comment: str) -> str:
+    """`mariadb` or `mysql`, by what the server calls its version; a fork of MySQL counts as MySQL."""
+    return "mariadb" if "mariadb" in f"{version} {comment}".lower() else "mysql"
 
 
 def version_number(version: str) -> tuple[int, ...]:
@@ -166,6 +172,15 @@ def _snapshot_warnings(asked: Session, tables: Sequence[Row]) -> list[str]:
     if not outside:
         return []
     return [f"Not in the snapshot, because their storage engine has none: {listed(outside)}."]
+
+
+def _history_warnings(tables: Sequence[Row]) -> list[str]:
+    versioned = [row[1] for row in tables if row[2] == "SYSTEM VERSIONED"]
+    if not versioned:
+        return []
+    return [
+        f"Only the present rows of system-versioned tables are in the backup, not their history: {listed(versioned)}."
+    ]
 
 
 def _charset_warnings(asked: Session, name: str) -> list[str]:

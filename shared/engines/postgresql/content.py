@@ -33,7 +33,6 @@ class ArchiveCheck:
     def __init__(self, probe: Probe, tool: Tool | None) -> None:
         program = _restore_program(tool)
         self._expected = set(probe.inventory.tables)
-        self._seen: set[ObjectName] = set()
         self._head = b""
         self._size = 0
         self._replay = _Reader(program, "--file=/dev/null")

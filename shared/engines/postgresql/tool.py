@@ -1,5 +1,6 @@
 """Which PostgreSQL client tool to take."""
 
+import os
 import subprocess
 from collections.abc import Sequence
 from functools import lru_cache
@@ -41,14 +42,17 @@ def best_tool(server: ServerFacts, tools: Sequence[Tool], *, at_least: int, name
 @lru_cache(maxsize=64)
 def _speaks_tls(path: str) -> bool:
     """Asks for TLS to a socket that does not exist: libpq refuses the wish before it looks for the socket."""
-    answer = subprocess.run(
-        [path, "--no-password", "--dbname=postgres"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PGHOST": "/nonexistent", "PGSSLMODE": "require"},
-        cwd="/",
-        timeout=TLS_QUESTION_SECONDS,
-        check=False,
-    )
+    try:
+        answer = subprocess.run(
+            [path, "--no-password", "--dbname=postgres"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "PGHOST": "/nonexistent", "PGSSLMODE": "require"},
+            cwd="/",
+            timeout=TLS_QUESTION_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
     return NO_TLS not in answer.stderr

@@ -7,7 +7,7 @@ import pytest
 
 from local.servers import DatabaseServer
 from shared.engines.mysql.connection import session
-from shared.engines.mysql.probe import version_number
+from shared.engines.mysql.probe import vendor_of, version_number
 from shared.errors import BackupError, ConnectionLost, UnsupportedServer
 from tests.support.engines import SAMPLE, login
 
@@ -70,3 +70,16 @@ def test_an_error_inside_the_block_comes_as_one_of_the_tree(mariadb: DatabaseSer
 )
 def test_the_version_is_read_from_its_text(version: str, numbers: tuple[int, ...]) -> None:
     assert version_number(version) == numbers
+
+
+@pytest.mark.parametrize(
+    ("version", "comment", "vendor"),
+    [
+        ("10.11.19-MariaDB-0+deb12u1", "Debian 12", "mariadb"),
+        ("10.6.18-cloud", "MariaDB Server", "mariadb"),
+        ("8.0.36", "Source distribution", "mysql"),
+        ("8.0.36-28", "Percona Server (GPL), Release 28", "mysql"),
+    ],
+)
+def test_the_vendor_is_told_by_the_version_and_its_comment(version: str, comment: str, vendor: str) -> None:
+    assert vendor_of(version, comment) == vendor

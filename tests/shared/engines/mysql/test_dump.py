@@ -8,10 +8,18 @@ import pytest
 
 from local.servers import DatabaseServer
 from shared.engines.registry import engine_for, restorer_for
-from shared.errors import BackupError, BrokenObject, ConnectionLost, PermissionDenied, RestoreFailed, SourceChanged
+from shared.errors import (
+    BackupError,
+    BrokenObject,
+    ConnectionLost,
+    InternalError,
+    PermissionDenied,
+    RestoreFailed,
+    SourceChanged,
+)
 from shared.tools import ToolProcess
 from tests.support.databases import connection, fresh_database, rows, run_sql
-from tests.support.engines import Dumped, compared, dumped, loaded, login, read_all, restored, tools, user
+from tests.support.engines import Dumped, checked, compared, dumped, loaded, login, read_all, restored, tools, user
 
 
 @contextmanager
@@ -208,3 +216,44 @@ def test_rows_longer_than_the_servers_packet_are_compared_too(mariadb: DatabaseS
 
     assert digest.tables[0].rows == 1
     assert digest.tables[0].digest != "0"
+
+
+def test_rows_that_the_server_cannot_hash_are_no_silent_success(mariadb: DatabaseServer) -> None:
+    with fresh_database(mariadb) as name:
+        wide = "VARCHAR(20000) CHARACTER SET ascii"
+        run_sql(
+            mariadb,
+            [f"CREATE TABLE t (a {wide}, b {wide})", "INSERT INTO t VALUES (REPEAT('a', 20000), REPEAT('b', 20000))"],
+            database=name,
+        )
+        ((before,),) = rows(mariadb, "SELECT @@GLOBAL.max_allowed_packet")
+        run_sql(mariadb, ["SET GLOBAL max_allowed_packet = 16384"])
+        try:
+            with pytest.raises(InternalError, match="1 rows of table 't' are too long"):
+                restorer_for(login(mariadb).server.type).digest(login(mariadb), name)
+        finally:
+            run_sql(mariadb, [f"SET GLOBAL max_allowed_packet = {before}"])
+
+
+def test_the_history_of_versioned_tables_stays_away_and_is_a_warning(mariadb: DatabaseServer) -> None:
+    with fresh_database(mariadb) as name:
+        run_sql(
+            mariadb,
+            [
+                "CREATE TABLE hidden (a INT) WITH SYSTEM VERSIONING",
+                "CREATE TABLE shown (a INT, since TIMESTAMP(6) GENERATED ALWAYS AS ROW START,"
+                " until TIMESTAMP(6) GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (since, until))"
+                " WITH SYSTEM VERSIONING",
+                "INSERT INTO hidden VALUES (1), (2)",
+                "INSERT INTO shown (a) VALUES (1), (2)",
+                "UPDATE hidden SET a = a + 5",
+                "UPDATE shown SET a = a + 5",
+            ],
+            database=name,
+        )
+        dump = dumped(login(mariadb), name)
+
+        checked(login(mariadb), dump)
+        with restored(login(mariadb), "versioned", dump) as copy:
+            assert compared(login(mariadb), name, dump, copy) == []
+    assert any("history: hidden, shown." in warning for warning in dump.probe.warnings)

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from shared.engines.engine import Login
 from shared.engines.mysql.engine import MySqlEngine, MySqlRestorer
-from shared.errors import ToolMissing, UnsupportedServer
+from shared.errors import InvalidRequest, ToolMissing, UnsupportedServer
 from shared.models.database import DatabaseType, Server, SslMode
 from shared.models.inventory import Inventory, Probe, ServerFacts
 from shared.models.run import Tool
@@ -188,3 +188,9 @@ def test_the_arguments_for_a_restore() -> None:
     assert command.argv[:2] == ("/bin/mariadb", "--no-defaults")
     assert command.argv[-2:] == ("--binary-mode", "--database=-my db")
     assert command.environment == {"MYSQL_PWD": "secret"}
+
+
+@pytest.mark.parametrize("name", ["ends with a space ", "rocket 🚀"])
+def test_names_that_mysql_cannot_have_are_refused(name: str) -> None:
+    with pytest.raises(InvalidRequest):
+        ENGINE.check_database_name(name)

@@ -137,3 +137,8 @@ def test_no_line_of_an_archive_is_unknown_and_no_pair_of_versions_is_odd() -> No
 @pytest.mark.parametrize("option", ["--exclude-table-data=a*", "--no-comments", "--lock-wait-timeout=500"])
 def test_harmless_options_are_allowed(option: str) -> None:
     ENGINE.check_options([option])
+
+
+def test_a_client_that_does_not_run_is_not_taken_where_the_connection_needs_tls(tmp_path: Path) -> None:
+    with pytest.raises(ToolMissing, match="without TLS"):
+        ENGINE.choose_tool(facts(16, encrypted=True), (tool(16, 2, path=str(tmp_path / "gone")),))
