@@ -5,7 +5,7 @@ from shared.durable import activity
 from shared.engines.registry import engine_for
 from shared.errors import InvalidCredentials
 from shared.logins import login_for
-from shared.models.run import AttemptRequest, Inspection, Progress
+from shared.models.run import AttemptRequest, BlobAddress, Inspection, Progress
 from shared.tools import installed_tools
 
 
@@ -35,5 +35,12 @@ def inspect_database(request: AttemptRequest) -> Inspection:
     return Inspection(
         probe=probe.model_copy(update={"warnings": warnings}),
         tool=tool,
-        blob=naming.blob_address(database, run.started_at, run.request.backup_id, request.number, engine.extension),
+        blob=blob_of(request),
     )
+
+
+def blob_of(request: AttemptRequest) -> BlobAddress:
+    """The blob that this attempt fills: its name follows from the attempt alone."""
+    run = request.run
+    extension = engine_for(run.database.type).extension
+    return naming.blob_address(run.database, run.started_at, run.request.backup_id, request.number, extension)

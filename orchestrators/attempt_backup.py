@@ -9,8 +9,8 @@ from activities.write_manifest import write_manifest
 from orchestrators.insist import insist
 from orchestrators.run_checks import failure_among, run_checks
 from shared.durable import Context, Steps, orchestrator
-from shared.errors import BackupError
-from shared.models.plan import ContentRequest, ManifestRequest, RejectRequest
+from shared.errors import BackupError, ErrorValue
+from shared.models.plan import ContentRequest, ManifestRequest
 from shared.models.run import Attempt, AttemptRequest, Dump, DumpRequest, Inspection, RunPlan, UploadRequest
 
 
@@ -36,9 +36,9 @@ def publish(context: Context, request: AttemptRequest, inspection: Inspection, d
     attempt = Attempt(inspection=inspection, dump=dump)
     context.tell("uploading")
     committed = yield from insist(context, upload_backup, upload_request(run, inspection, dump))
-    if isinstance(committed, BackupError):
-        yield from insist(context, discard_upload, dump_request(run, inspection))
-        return attempt.model_copy(update={"error": committed.value()})
+    if isinstance(committed, BackupError):  # which does not say that there is no blob: only the answer may be lost
+        error = yield from take_back(context, request, committed.value())
+        return attempt.model_copy(update={"error": error})
     context.tell("verifying")
     evidence = yield from run_checks(context, content_request(run, inspection, dump))
     attempt = attempt.model_copy(update={"evidence": tuple(evidence), "error": failure_among(evidence)})
@@ -48,9 +48,18 @@ def publish(context: Context, request: AttemptRequest, inspection: Inspection, d
         if isinstance(signed, BackupError):
             attempt = attempt.model_copy(update={"error": signed.value()})
     if attempt.error is not None:
-        rejection = RejectRequest(backup_id=run.request.backup_id, dump=dump, reason=attempt.error.message)
-        yield from insist(context, reject_backup, rejection)
+        error = yield from take_back(context, request, attempt.error)
+        attempt = attempt.model_copy(update={"error": error})
     return attempt
+
+
+def take_back(context: Context, request: AttemptRequest, error: ErrorValue) -> Steps[ErrorValue]:
+    """Leaves nothing of the attempt in storage; gives `error`, which also says so where storage did not allow it."""
+    rejected = yield from insist(context, reject_backup, request)
+    if not isinstance(rejected, BackupError):
+        return error
+    left = f"{error.message} What the attempt had stored could not be deleted: {rejected.message}"
+    return error.model_copy(update={"message": left})
 
 
 def dump_request(run: RunPlan, inspection: Inspection) -> DumpRequest:

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from activities.keep_claim import keep_claim
 from entities.backup_slots import INSTALLATION, SlotRequest, acquire
-from orchestrators.insist import insist
 from shared.durable import Context, Steps, orchestrator
 from shared.errors import BackupError, NoSlot
 from shared.models.plan import ClaimRequest, Done
@@ -17,20 +16,29 @@ CLAIM_SECONDS = 600
 
 @orchestrator
 def await_slot(context: Context, request: BackupRequest) -> Steps[Done]:
-    """Returns with a slot held. Raises NoSlot when none became free, Cancelled when the run was cancelled meanwhile."""
+    """Returns with a slot held. Raises NoSlot when none became free, Cancelled when the run was cancelled meanwhile.
+
+    A question that the tables did not answer is asked again with the next one.
+    """
     claim = ClaimRequest(database_id=request.database_id, backup_id=request.backup_id, seconds=CLAIM_SECONDS)
+    refusal: BackupError = NoSlot(
+        f"No backup slot became free in {sum(PAUSES_SECONDS) // 60} minutes; try again when fewer runs work."
+    )
     for pause in (*PAUSES_SECONDS, 0):
-        kept = yield from insist(context, keep_claim, claim)
-        if isinstance(kept, BackupError):
+        kept = yield from keep_claim.attempt(context, claim)
+        if not isinstance(kept, BackupError):
+            slot = SlotRequest(
+                owner=request.backup_id,
+                now=context.now,
+                expires_at=context.now + timedelta(seconds=kept.slot_seconds),
+                limit=kept.slot_limit,
+            )
+            if (yield from acquire.call(context, INSTALLATION, slot)):
+                return Done()
+        elif not kept.retry:
             raise kept
-        slot = SlotRequest(
-            owner=request.backup_id,
-            now=context.now,
-            expires_at=context.now + timedelta(seconds=kept.slot_seconds),
-            limit=kept.slot_limit,
-        )
-        if (yield from acquire.call(context, INSTALLATION, slot)):
-            return Done()
+        elif not pause:
+            refusal = kept
         if pause:
             yield from context.sleep(pause)
-    raise NoSlot(f"No backup slot became free in {sum(PAUSES_SECONDS) // 60} minutes; try again when fewer runs work.")
+    raise refusal

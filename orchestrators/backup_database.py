@@ -8,7 +8,7 @@ from activities.notify import notify
 from activities.record_run import record_run
 from entities.backup_slots import INSTALLATION, SlotRelease, release
 from entities.circuit_breaker import Question, Report, allow, report
-from orchestrators.attempt_backup import attempt_backup
+from orchestrators.attempt_backup import attempt_backup, take_back
 from orchestrators.await_slot import await_slot
 from orchestrators.insist import insist
 from shared.durable import Context, Steps, orchestrator
@@ -76,7 +76,7 @@ def try_until_done(context: Context, plan: RunPlan) -> Steps[tuple[int, Attempt]
         try:
             attempt = yield from attempt_backup.call(context, request, instance_id=name)
         except BackupError as broken:  # the attempt's plan itself broke or was terminated
-            attempt = Attempt(error=broken.value())
+            attempt = Attempt(error=(yield from take_back(context, request, broken.value())))
         if attempt.error is None or not attempt.error.retry or number > plan.retry.retries:
             return number, attempt
         context.tell("waiting to try again")

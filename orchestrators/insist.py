@@ -12,8 +12,9 @@ from shared.retries import retry_delay
 Request = TypeVar("Request", bound=BaseModel)
 Result = TypeVar("Result")
 
-PATIENCE = RetryPolicy(retries=8, first_delay_seconds=2, longest_delay_seconds=120)
-"""About six minutes in all."""
+PATIENCE = RetryPolicy(retries=3, first_delay_seconds=40, longest_delay_seconds=160)
+"""About six minutes in all, with what a step itself waits. Few and long waits: each adds eight events to a history that
+should stay below 150, and what lasts longer than a step's own patience is not over in two seconds."""
 
 
 def insist(

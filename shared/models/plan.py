@@ -100,14 +100,6 @@ class ManifestRequest(Value):
     number: int
 
 
-class RejectRequest(Value):
-    """Asks to take back the blob of a failed attempt: deleted, or tagged and hidden when it is locked."""
-
-    backup_id: str
-    dump: Dump
-    reason: str
-
-
 class RetentionRequest(Value):
     """Asks to delete what the policy no longer keeps."""
 
@@ -190,6 +182,8 @@ class CompareRequest(Value):
     target_id: str
     database: str
     facts: BackupFacts
+    source_may_be_gone: bool = False
+    """True where a source that cannot be read is no failure: people restore because they lost it."""
 
 
 class ProofRequest(Value):

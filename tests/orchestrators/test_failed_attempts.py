@@ -1,25 +1,27 @@
 """What a failed attempt leaves: nothing in storage, whatever was lost on the way, and a history that stays short."""
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from activities.apply_retention import apply_retention
 from activities.begin_run import begin_run
 from activities.check_content import check_content
-from activities.dump_database import dump_database
+from activities.keep_claim import keep_claim
 from activities.notify import notify
 from activities.record_run import record_run
 from activities.reject_backup import reject_backup
 from activities.upload_backup import upload_backup
 from activities.write_manifest import write_manifest
 from local.servers import DatabaseServer
+from orchestrators.insist import PATIENCE
 from shared import claims, history
 from shared.durable import Activity
 from shared.errors import BackupError, ConfigurationUnavailable, StorageDenied, StorageUnavailable
 from shared.models.run import RunRecord, RunStatus
 from shared.storage.blobs import list_blobs
+from tests.support.cloud import forget_settings
 from tests.support.plans import LONGEST, Life, Scenario, register
 
 Live = Callable[[Scenario], None]
@@ -54,6 +56,7 @@ def test_a_commit_whose_answers_are_lost_leaves_no_blob(
     live: Live, postgresql: DatabaseServer, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BACKUP_RETRIES", "0")
+    forget_settings()
     Failing(monkeypatch, upload_backup, StorageUnavailable("No answer."), works_before=True)
     database = register(postgresql, source)
     asked: list[str] = []
@@ -125,29 +128,48 @@ def test_a_blob_that_cannot_be_taken_back_is_told_in_the_error(
 
     error = row(asked[0]).error
     assert error is not None
-    assert error.message == (
-        "No right to write. What the attempt had stored could not be deleted: No right to delete."
-    )
+    assert error.message == ("No right to write. What the attempt had stored could not be deleted: No right to delete.")
 
 
 def test_no_history_grows_long_when_every_step_fails_as_often_as_it_may(
     live: Live, postgresql: DatabaseServer, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     down = ConfigurationUnavailable("The tables are silent.")
-    for step in (begin_run, record_run, apply_retention, upload_backup):
-        Failing(monkeypatch, step, down, times=3)
-    for step in (write_manifest, reject_backup, notify):
+    for_a_while: list[Activity[Any, Any]] = [
+        keep_claim, begin_run, upload_backup, check_content, record_run, apply_retention,
+    ]  # fmt: skip
+    for_ever: list[Activity[Any, Any]] = [write_manifest, reject_backup, notify]
+    for step in for_a_while:
+        Failing(monkeypatch, step, down, times=PATIENCE.retries)
+    for step in for_ever:
         Failing(monkeypatch, step, down)
-    Failing(monkeypatch, check_content, down, times=3)
     database = register(postgresql, source)
+    asked: list[str] = []
     seen: dict[str, int] = {}
 
     async def scenario(life: Life) -> None:
-        await life.back_up(database)
+        asked.append(await life.back_up(database))
         await life.live(hours=3)
         seen.update(life.hub.longest_history)
 
     live(scenario)
 
-    print(seen)
-    assert max(seen.values()) <= LONGEST
+    assert row(asked[0]).attempts == 6
+    assert max(seen.values()) <= LONGEST, seen
+
+
+def test_a_run_waits_for_a_slot_through_silent_tables_and_then_says_so(
+    live: Live, postgresql: DatabaseServer, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Failing(monkeypatch, keep_claim, ConfigurationUnavailable("The tables are silent."))
+    database = register(postgresql, source)
+    asked: list[str] = []
+
+    async def scenario(life: Life) -> None:
+        asked.append(await life.back_up(database))
+        await life.live(minutes=11)
+        assert max(life.hub.longest_history.values()) <= LONGEST
+
+    live(scenario)
+
+    assert (row(asked[0]).error or pytest.fail("no error")).code == "configuration_unavailable"
