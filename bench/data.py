@@ -1,13 +1,12 @@
-"""Seeded data for the benchmarks, in the proportions of the measurements that the targets come from.
+"""The data of the benchmark: seeded tables that look like those of a shop, made by their server's fastest way in."""
 
-Of each gigabyte of SQL: 1.8 million orders (words by Zipf's law, accents, emojis, JSON), 0.3 million customers,
-3.6 million items and 1.5 million metrics (numbers), and 2,000 attachments of 32 KiB, each half random bytes and half
-text.
-"""
-
+import json
 import random
-from collections.abc import Callable, Iterator, Sequence
-from io import StringIO
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import accumulate, cycle, islice
+from pathlib import Path
+from typing import Any, Protocol
 
 import psycopg2
 import pymysql
@@ -16,128 +15,139 @@ from local.servers import DatabaseServer
 
 SEED = 20261125
 DATABASE = "bench"
-WORDS = [
-    "pedido", "cliente", "camión", "envío", "factura", "número", "producto", "rápido", "café", "piñata",
-    "azul", "verde", "calle", "ciudad", "almacén", "devolución", "pago", "tarjeta", "oferta", "temporada",
-    "regalo", "🚚", "🎉", "☕", "✅", "urgente", "frágil", "nuevo", "usado", "cantidad", "precio", "mañana",
-    "tarde", "semana", "jueves", "correo", "teléfono", "dirección", "puerta", "caja", "bolsa", "grande",
-    "pequeño", "mediano", "rojo", "negro", "blanco", "papel", "madera", "metal", "vidrio", "algodón",
-]  # fmt: skip
-ROWS_PER_BATCH = 5000
-ATTACHMENT_BYTES = 32 * 1024
-
-Row = tuple[object, ...]
-Table = tuple[str, str, int, Callable[[random.Random, int], Row]]
-WEIGHTS = [1 / rank for rank in range(1, len(WORDS) + 1)]
-
-
-def _order(chance: random.Random, number: int) -> Row:
-    words = chance.choices(WORDS, WEIGHTS, k=12)
-    document = f'{{"channel": "{words[0]}", "lines": {number % 9}, "gift": {"true" if number % 5 == 0 else "false"}}}'
-    return number, chance.randrange(300_000), " ".join(words), document, f"{chance.random() * 1000:.2f}"
+MEGABYTE = 1_000_000
+DIFFERENT_ROWS = 20_000
+"""So many rows of a table differ in more than their number: far more than a compressor remembers."""
+SHARES = {"orders": 0.55, "items": 0.35, "attachments": 0.10}
+TABLES = {
+    "orders": "id int primary key, customer varchar(80), placed varchar(20), note text, details text",
+    "items": "id int primary key, order_id int, price decimal(10,2), weight decimal(12,4), amount int, state int",
+    "attachments": "id int primary key, name varchar(60), content {bytes}",
+}
+LETTERS = "eeeeeaaaaaooooossssrrrnnnniiillddtttccuuumppbbgvyqhfzjxñkwáéíóú"
+EMOJI = "🚀🔑🍋🎈"
+Row = tuple[str, ...]
 
 
-def _customer(chance: random.Random, number: int) -> Row:
-    first, second = chance.choices(WORDS, WEIGHTS, k=2)
-    return number, f"{first} {second}", f"{second}.{number}@example.com"
+class Words(Protocol):
+    """Gives `k` words."""
+
+    def __call__(self, *, k: int) -> list[str]: ...
 
 
-def _item(chance: random.Random, number: int) -> Row:
-    return number, number // 2, chance.randrange(5000), chance.randrange(1, 20), f"{chance.random() * 100:.2f}"
-
-
-def _metric(chance: random.Random, number: int) -> Row:
-    return number, 1_700_000_000 + number * 60, f"{chance.gauss(50, 12):.4f}", f"{chance.random():.6f}"
-
-
-# Name, columns, rows of a gigabyte, and how a row is made.
-TABLES: Sequence[Table] = (
-    (
-        "orders",
-        "id INT PRIMARY KEY, customer INT NOT NULL, note TEXT, document {json}, amount DECIMAL(10,2)",
-        1_800_000,
-        _order,
-    ),
-    ("customers", "id INT PRIMARY KEY, name VARCHAR(80), mail VARCHAR(80)", 300_000, _customer),
-    ("items", "id INT PRIMARY KEY, orders INT, product INT, pieces INT, price DECIMAL(10,2)", 3_600_000, _item),
-    (
-        "metrics",
-        "id INT PRIMARY KEY, moment BIGINT, value DOUBLE PRECISION, share DOUBLE PRECISION",
-        1_500_000,
-        _metric,
-    ),
-)
-ATTACHMENTS = 2_000
-
-
-def fill(server: DatabaseServer, megabytes: int) -> None:
-    """Makes a fresh database that dumps to about `megabytes` (10^6 bytes) of SQL."""
+def load(server: DatabaseServer, megabytes: int, folder: Path) -> None:
+    """Makes the database with about this much data, counted as its dump has it."""
     if server.family == "mysql":
-        _fill_mariadb(server, megabytes / 1000)
+        _load_mariadb(server, megabytes, folder)
     else:
-        _fill_postgresql(server, megabytes / 1000)
+        _load_postgresql(server, megabytes, folder)
 
 
-def _batches(table: Table, share: float) -> Iterator[list[Row]]:
-    chance = random.Random(f"{SEED} {table[0]}")
-    count = int(table[2] * share)
-    for first in range(1, count + 1, ROWS_PER_BATCH):
-        yield [table[3](chance, number) for number in range(first, min(first + ROWS_PER_BATCH, count + 1))]
+def rows(table: str, size: int) -> Iterator[str]:
+    """A table's rows: lines of tab-separated fields, bytes in hex, `size` bytes in all."""
+    source = random.Random(f"{SEED} {table}")
+    make = {"orders": _order, "items": _item, "attachments": _attachment}[table]
+    words, weights = _vocabulary(source)
+    count = DIFFERENT_ROWS if table != "attachments" else 200
+    bodies = ["\t".join(make(source, partial(source.choices, words, cum_weights=weights))) for _ in range(count)]
+    written = 0
+    for number, body in enumerate(cycle(bodies), 1):
+        line = f"{number}\t{body}\n"
+        written += len(line.encode())
+        yield line
+        if written >= size:
+            return
 
 
-def _attachments(share: float) -> Iterator[Row]:
-    chance = random.Random(SEED)
-    for number in range(1, int(ATTACHMENTS * share) + 1):
-        text = " ".join(chance.choices(WORDS, WEIGHTS, k=4000)).encode()[: ATTACHMENT_BYTES // 2]
-        yield number, chance.randbytes(ATTACHMENT_BYTES - len(text)) + text
+def _vocabulary(source: random.Random) -> tuple[list[str], list[float]]:
+    """Words and how often each is met, cumulated: as in languages, few are met very often and most are rare."""
+    words = ["".join(source.choices(LETTERS, k=source.randint(2, 11))) for _ in range(30_000)]
+    return words, list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
 
 
-def _fill_mariadb(server: DatabaseServer, share: float) -> None:
-    connection = pymysql.connect(
-        host=server.host,
-        port=server.port,
-        user=server.admin_user,
-        password=server.admin_password,
-        charset="utf8mb4",
+def _order(source: random.Random, words: Words) -> Row:
+    details = {
+        "channel": source.choice(["web", "shop", "phone"]),
+        "points": source.randint(0, 5000),
+        "tags": words(k=3),
+    }
+    note = f"{' '.join(words(k=18))} {source.choice(EMOJI)}"
+    return (
+        " ".join(words(k=2)),
+        f"2026-{source.randint(1, 12):02}-{source.randint(1, 28):02}",
+        note,
+        json.dumps(details),
     )
-    with connection, connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
-        cursor.execute(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4")
-        cursor.execute(f"USE {DATABASE}")
-        for table in TABLES:
-            cursor.execute(f"CREATE TABLE {table[0]} ({table[1].format(json='JSON')})")
-            for batch in _batches(table, share):
-                cursor.executemany(f"INSERT INTO {table[0]} VALUES ({', '.join(['%s'] * len(batch[0]))})", batch)
-                connection.commit()
-        cursor.execute("CREATE TABLE attachments (id INT PRIMARY KEY, content LONGBLOB)")
-        for row in _attachments(share):
-            cursor.execute("INSERT INTO attachments VALUES (%s, %s)", row)
-        connection.commit()
 
 
-def _fill_postgresql(server: DatabaseServer, share: float) -> None:
-    def connect(database: str) -> "psycopg2.extensions.connection":
-        return psycopg2.connect(
+def _item(source: random.Random, words: Words) -> Row:
+    price, weight = f"{source.uniform(1, 900):.2f}", f"{source.expovariate(0.1):.4f}"
+    return (str(source.randint(1, 2_000_000)), price, weight, str(source.randint(1, 9)), str(source.randint(0, 4)))
+
+
+def _attachment(source: random.Random, words: Words) -> Row:
+    text = " ".join(words(k=2600)).encode()[:16_384]
+    return ("_".join(words(k=2)), (source.randbytes(16_384) + text).hex())
+
+
+def _load_mariadb(server: DatabaseServer, megabytes: int, folder: Path) -> None:
+    with (
+        pymysql.connect(
             host=server.host,
             port=server.port,
             user=server.admin_user,
             password=server.admin_password,
-            dbname=database,
-        )
+            charset="utf8mb4",
+            local_infile=True,
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"create database {DATABASE} character set utf8mb4")
+        cursor.execute(f"use {DATABASE}")
+        for table, columns in TABLES.items():
+            cursor.execute(f"create table {table} ({columns.format(bytes='longblob')})")
+            file = _written(folder / table, rows(table, int(megabytes * MEGABYTE * SHARES[table])))
+            columns = "(id, name, @hex) set content = unhex(@hex)" if table == "attachments" else ""
+            form = f"character set utf8mb4 fields escaped by '' {columns}"
+            cursor.execute(f"load data local infile '{file}' into table {table} {form}")
+            file.unlink()
+        connection.commit()
 
-    connection = connect("postgres")
-    connection.autocommit = True
-    connection.cursor().execute(f"DROP DATABASE IF EXISTS {DATABASE}")
-    connection.cursor().execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
-    connection.close()
-    connection = connect(DATABASE)
+
+def _load_postgresql(server: DatabaseServer, megabytes: int, folder: Path) -> None:
+    login: dict[str, Any] = {
+        "host": server.host,
+        "port": server.port,
+        "user": server.admin_user,
+        "password": server.admin_password,
+    }
+    administrator = psycopg2.connect(**login, dbname="postgres")
+    administrator.autocommit = True
+    administrator.cursor().execute(f"create database {DATABASE} template template0 encoding 'UTF8'")
+    administrator.close()
+    connection = psycopg2.connect(**login, dbname=DATABASE)
     with connection, connection.cursor() as cursor:
-        for table in TABLES:
-            cursor.execute(f"CREATE TABLE {table[0]} ({table[1].format(json='JSONB')})")
-            for batch in _batches(table, share):
-                lines = StringIO("".join("\t".join(map(str, row)) + "\n" for row in batch))
-                cursor.copy_expert(f"COPY {table[0]} FROM STDIN", lines)
-        cursor.execute("CREATE TABLE attachments (id INT PRIMARY KEY, content BYTEA)")
-        for row in _attachments(share):
-            cursor.execute("INSERT INTO attachments VALUES (%s, %s)", row)
+        for table, columns in TABLES.items():
+            cursor.execute(f"create table {table} ({columns.format(bytes='bytea')})")
+            # PostgreSQL's text form of bytes is \x and hex; COPY wants the backslash doubled.
+            mark = "\\\\x" if table == "attachments" else ""
+            lines = (_marked(row, mark) for row in rows(table, int(megabytes * MEGABYTE * SHARES[table])))
+            file = _written(folder / table, lines)
+            with file.open() as content:
+                cursor.copy_expert(f"copy {table} from stdin", content)
+            file.unlink()
     connection.close()
+
+
+def _marked(line: str, mark: str) -> str:
+    head, tab, last = line.rpartition("\t")
+    return f"{head}{tab}{mark}{last}" if mark else line.replace("\\", "\\\\")
+
+
+def _written(path: Path, lines: Iterable[str]) -> Path:
+    """The file with these lines, written in large pieces."""
+    rest = iter(lines)
+    with path.open("w", encoding="utf-8") as file:
+        while piece := "".join(islice(rest, 20_000)):
+            file.write(piece)
+    return path

@@ -12,7 +12,7 @@ from pathlib import Path
 from activities.check_content import check_content
 from activities.dump_database import dump_database
 from activities.upload_backup import upload_backup
-from bench.processes import Observer, forget_most_resident, most_resident, resident
+from bench.processes import Observer, forget_most_resident, machine_seconds, most_resident, processor_seconds, resident
 from shared.models import Value
 from shared.models.database import DatabaseConfig
 from shared.models.plan import ContentRequest
@@ -25,6 +25,8 @@ class Work(Value):
 
     request: DumpRequest
     database: DatabaseConfig | None = None
+    parties: tuple[int, ...] = ()
+    """Processes of servers, whose processor time is counted too."""
 
 
 class Taken(Value):
@@ -35,6 +37,10 @@ class Taken(Value):
     """From the start of the tool until the blob is there."""
     processor_seconds: float
     """Of this process, without the tool."""
+    processor_seconds_of_all: float
+    """Of this process, the tool and the parties."""
+    processor_seconds_of_others: float
+    """Of whatever else ran on this machine meanwhile: much of it makes all times worthless."""
     check_seconds: float
     check_error: str
     most_blocks_held: int
@@ -73,17 +79,21 @@ def work(task: Work) -> Taken:
     forget_most_resident()
     memory_before = resident(os.getpid())
     observer = Observer()
-    began, processor_began = time.monotonic(), time.process_time()
+    began, own_began, all_began = time.monotonic(), time.process_time(), _spent(task)
+    machine_began = machine_seconds()
     dump = dump_database.run(request)
     upload_backup.run(_upload(request, dump))
-    seconds, processor_seconds = time.monotonic() - began, time.process_time() - processor_began
+    seconds, own, everybody = time.monotonic() - began, time.process_time() - own_began, _spent(task) - all_began
+    others = machine_seconds() - machine_began - everybody
     observer.stop()
     memory_most = most_resident()
     check_seconds, check_error = _check(task, dump)
     return Taken(
         dump=dump,
         seconds=seconds,
-        processor_seconds=processor_seconds,
+        processor_seconds=own,
+        processor_seconds_of_all=everybody,
+        processor_seconds_of_others=max(0.0, others),
         check_seconds=check_seconds,
         check_error=check_error,
         most_blocks_held=int(str(last.told["most_blocks_held"])),
@@ -93,6 +103,13 @@ def work(task: Work) -> Taken:
         disk_bytes=observer.disk_bytes,
         large_files=tuple(sorted(observer.large_files)),
     )
+
+
+def _spent(task: Work) -> float:
+    """Processor time so far of this process, of tools that ended, and of the parties."""
+    times = os.times()
+    here = times.user + times.system + times.children_user + times.children_system
+    return here + sum(map(processor_seconds, task.parties))
 
 
 def _upload(request: DumpRequest, dump: Dump) -> UploadRequest:
