@@ -13,6 +13,7 @@ from pathlib import Path
 
 SYSTEM_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 ELSEWHERE = "data-lies-elsewhere"
+NOTE_OF_HOME = "belongs-to"
 SHARED_FOLDER = Path("/var/tmp")  # noqa: S108 - a folder in it is taken only when it is the account's own
 
 logger = logging.getLogger(__name__)
@@ -96,15 +97,25 @@ def home_for(folder: Path, account: ServerAccount) -> Path:
     if account.can_enter(folder.parent):
         account.give(folder, 0o700)
         return folder
+    _remove_abandoned_homes(account)
     note = folder / ELSEWHERE
     home = SHARED_FOLDER / f"dilux-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
-    if not note.exists() and home.is_dir() and account.owns(home):
-        shutil.rmtree(home)
+    note.write_text(f"{home}\n")
     if not home.exists():
         home.mkdir(0o700)
         account.give(home, 0o700)
     if home.is_symlink() or not account.owns(home):
         raise ServerFailed(f"{home} belongs to somebody else: remove it, or choose another folder than {folder}.")
-    note.write_text(f"{home}\n")
+    (home / NOTE_OF_HOME).write_text(str(note))  # after the note itself, or another start would remove the home
     logger.warning("The server's account cannot reach %s: its data lie in %s.", folder, home)
     return home
+
+
+def _remove_abandoned_homes(account: ServerAccount) -> None:
+    """Data under /var/tmp go when the folder that they belong to is gone."""
+    for home in SHARED_FOLDER.glob("dilux-*"):
+        note_of_home = home / NOTE_OF_HOME
+        if home.is_symlink() or not account.owns(home) or not note_of_home.is_file():
+            continue
+        if not Path(note_of_home.read_text()).exists():
+            shutil.rmtree(home, ignore_errors=True)  # another start may be removing it as well

@@ -287,6 +287,19 @@ def test_deleting_the_folder_starts_afresh_also_where_data_lie_elsewhere(
     assert rows(second, "SELECT count(*) FROM pg_database WHERE datname = 'gone'") == [(0,)]
 
 
+def test_data_that_lie_elsewhere_go_when_their_folder_is_gone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_account, "SHARED_FOLDER", folder)
+    (folder / "note").touch()
+    for name, note in (("dilux-kept", "note"), ("dilux-abandoned", "no such note")):
+        (folder / name).mkdir()
+        (folder / name / server_account.NOTE_OF_HOME).write_text(str(folder / note))
+    (folder / "dilux-just-made").mkdir()
+
+    server_account._remove_abandoned_homes(server_account.ServerAccount())
+
+    assert sorted(path.name for path in folder.iterdir()) == ["dilux-just-made", "dilux-kept", "note"]
+
+
 def test_a_folder_of_somebody_else_is_not_taken(folder: Path) -> None:
     stranger = server_account.ServerAccount(uid=os.getuid() + 1, gid=os.getgid() + 1)
     closed = folder / "closed"
