@@ -16,14 +16,15 @@ def differences(
     if source_digest.method != restored_digest.method:
         raise InternalError(f"Digests of {source_digest.method!r} and {restored_digest.method!r} cannot be compared.")
     return [
-        *_objects(source_probe, restored_probe),
+        *object_differences(source_probe, restored_probe),
         *_content(source_digest, restored_digest),
         *_sequences(source_digest, restored_digest),
         *_large_objects(source_probe, source_digest, restored_probe, restored_digest),
     ]
 
 
-def _objects(source: Probe, restored: Probe) -> Iterable[str]:
+def object_differences(source: Probe, restored: Probe) -> Iterable[str]:
+    """Which objects are not the same by name, and whether the character set is; nothing of their content."""
     yield from _names("schemas", source.inventory.schemas, restored.inventory.schemas)
     for kind in KINDS:
         wanted: tuple[ObjectName, ...] = getattr(source.inventory, kind)
