@@ -19,7 +19,7 @@ run: install
 # A folder of its own keeps one file per process together and the tree clean.
 test: install
 	@rm -rf .coverage.d && mkdir .coverage.d
-	@COVERAGE_FILE="$$PWD/.coverage.d/data" $(PYTHON) -m pytest --cov --durations=10
+	@COVERAGE_FILE="$$PWD/.coverage.d/data" $(PYTHON) -m pytest -n 3 --dist loadfile --cov --durations=15
 
 check: install
 	$(PYTHON) -m ruff format --check

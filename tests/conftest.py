@@ -5,6 +5,7 @@ import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("seeded")
 
+LEFTOVERS = "leftovers"
 leftovers = pytest.StashKey[list[str]]()
 
 
@@ -56,10 +58,21 @@ def same_environment_afterwards() -> Iterator[None]:
     os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
 
 
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Where tests run in several processes, each tells what it left behind."""
+    if error is None:
+        node.config.stash[leftovers] += node.workeroutput[LEFTOVERS]
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    session.config.stash[leftovers] = end_leftovers()
-    if session.config.stash[leftovers] and session.exitstatus == pytest.ExitCode.OK:
+    if session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput"):
+        found = session.config.stash[leftovers]  # this process runs no test; its children are the others
+    else:
+        found = session.config.stash[leftovers] = end_leftovers()
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[LEFTOVERS] = found
+    if found and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
