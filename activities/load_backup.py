@@ -1,11 +1,12 @@
 """Streams a backup from storage into a target database, and proves on the way that it is what was stored."""
 
 import os
+import secrets as random_signs
 import threading
 import time
 
-from activities.prepare_target import target_for
-from shared import clock, progress
+from activities.prepare_target import RESTORING, is_there, target_for, target_key
+from shared import claims, clock, progress
 from shared.durable import activity
 from shared.engines.engine import Login
 from shared.engines.registry import engine_for, restorer_for
@@ -18,9 +19,10 @@ from shared.storage.blob_reader import ReadBack, read_back
 from shared.storage.errors import TransferStopped
 from shared.tools import installed_tools
 from shared.tools.process import ToolProcess
-from shared.watch import Watch
+from shared.watch import Pace, Watch
 
-PHASE = "restoring"
+PACE = Pace(stall=1800.0)
+"""A server that takes a statement of minutes, such as one that sorts an index, reads nothing meanwhile."""
 
 
 @activity
@@ -30,14 +32,21 @@ def load_backup(request: LoadRequest) -> Loaded:
     When an earlier execution of this step was cut off, what it loaded is dropped first: the plan found the database
     empty, or was allowed to overwrite it, right before this step.
     """
+    return load(request)
+
+
+def load(request: LoadRequest, *, pace: Pace = PACE) -> Loaded:
+    """The activity, at a pace of the caller's choice."""
     began = time.monotonic()
+    execution = random_signs.token_hex(4)
+    claims.begin_execution(target_key(request.target_id, request.database), request.operation_id, execution)
     target = target_for(request.target_id, request.tenant_id, request.facts.database.type)
     login = login_for(target.server)
     _begin_anew(request, target, login)
     restorer = restorer_for(target.type)
     server = engine_for(target.type).probe(login, request.database).server
     tool = restorer.choose_tool(server, installed_tools(restorer.restore_tools), dumped_by=request.facts.tool)
-    read = _streamed(request, target, login, tool)
+    read = _streamed(request, target, login, tool, execution, pace)
     dump = request.facts.dump
     if read.gzip_fault or (read.sha256_stored, read.sha256_source) != (dump.sha256_stored, dump.sha256_source):
         raise BackupCorrupted(
@@ -50,13 +59,20 @@ def load_backup(request: LoadRequest) -> Loaded:
 def _begin_anew(request: LoadRequest, target: TargetConfig, login: Login) -> None:
     shown = progress.read(request.operation_id)
     restorer = restorer_for(target.type)
-    if shown is not None and shown.phase == PHASE and not restorer.is_empty(login, request.database):
+    if shown is not None and shown.phase == RESTORING and not _is_ready(target, login, request.database):
         restorer.drop_database(login, request.database)
         restorer.create_database(login, request.database, request.facts.probe.server)
-    progress.write(Progress(id=request.operation_id, phase=PHASE, updated_at=clock.now()))
+    progress.write(Progress(id=request.operation_id, phase=RESTORING, updated_at=clock.now()))
 
 
-def _streamed(request: LoadRequest, target: TargetConfig, login: Login, loader: Tool) -> ReadBack:
+def _is_ready(target: TargetConfig, login: Login, database: str) -> bool:
+    """Whether the database is there and empty; the execution before may have been cut off after it had dropped it."""
+    return is_there(login, target.type, database) and restorer_for(target.type).is_empty(login, database)
+
+
+def _streamed(
+    request: LoadRequest, target: TargetConfig, login: Login, loader: Tool, execution: str, pace: Pace
+) -> ReadBack:
     """Reads the blob into the restore tool; raises when the tool did not take all of it."""
     restorer = restorer_for(target.type)
     command = restorer.restore_command(login, request.database, loader, scratch=True)
@@ -75,7 +91,9 @@ def _streamed(request: LoadRequest, target: TargetConfig, login: Login, loader: 
             moved=lambda: feeder.bytes_moved,
             stop=end,
             show=feeder.show,
+            keep=lambda: claims.keep(target_key(request.target_id, request.database), request.operation_id, execution),
             deadline_at=request.deadline_at,
+            pace=pace,
         ) as watch:
             read: ReadBack | None = None
             try:
@@ -101,12 +119,18 @@ class _Feeder:
         self._request, self._tool = request, tool
         self._unknown = unknown_first_lines
         self._is_first = True
-        self._stored = self._written = 0
+        self._has_ended = False
+        self._stored = self._written = self._looks = 0
 
     @property
     def bytes_moved(self) -> int:
-        """Grows as long as storage gives or the tool takes."""
-        return self._stored + self._written
+        """Grows as long as storage gives or the tool takes.
+
+        And with each look once the tool has it all: indexes and foreign keys are made then, and no byte tells of it.
+        """
+        if self._has_ended:
+            self._looks += 1
+        return self._stored + self._written + self._looks
 
     def feed(self, piece: bytes) -> None:
         """Takes the next piece of the dump; BrokenPipeError when the tool has ended."""
@@ -127,6 +151,7 @@ class _Feeder:
 
     def end(self) -> None:
         """Tells the tool that no more comes."""
+        self._has_ended = True
         try:
             self._tool.end_input()
         except BrokenPipeError:  # it has ended already; its exit code tells why
@@ -138,7 +163,7 @@ class _Feeder:
         progress.write(
             Progress(
                 id=self._request.operation_id,
-                phase=PHASE,
+                phase=RESTORING,
                 percent=50 + 45 * self._stored // max(dump.bytes_stored, 1),
                 bytes_read=self._written,
                 bytes_stored=self._stored,

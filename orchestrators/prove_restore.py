@@ -1,4 +1,4 @@
-"""The rung `restored`: loads a backup into a scratch database, compares it with its source, always drops it again."""
+"""The rung `restored`: loads a backup into a scratch database, compares it with its source, drops what it made."""
 
 from activities.compare_restored import compare_restored
 from activities.drop_target import drop_target
@@ -6,7 +6,7 @@ from activities.load_backup import load_backup
 from activities.prepare_target import prepare_target
 from orchestrators.insist import insist
 from shared.durable import Context, Steps, orchestrator
-from shared.errors import BackupError, RestoreFailed
+from shared.errors import BackupError, Conflict, RestoreFailed, TargetNotEmpty
 from shared.models.operation import Comparison
 from shared.models.plan import CompareRequest, LoadRequest, Proof, ProofRequest, TargetRequest
 
@@ -26,6 +26,8 @@ def prove_restore(context: Context, request: ProofRequest) -> Steps[Proof]:
     )
     context.tell("restoring")
     result = yield from load_and_compare(context, scratch, request)
+    if isinstance(result, TargetNotEmpty | Conflict):  # the database of this name is not ours to drop
+        return Proof(error=result.value())
     context.tell("dropping the scratch database")
     dropped = yield from insist(context, drop_target, scratch)
     error = next((found for found in (result, dropped) if isinstance(found, BackupError)), None)
@@ -38,12 +40,12 @@ def prove_restore(context: Context, request: ProofRequest) -> Steps[Proof]:
 
 def load_and_compare(context: Context, target: TargetRequest, request: ProofRequest) -> Steps[Comparison | BackupError]:
     """Prepares the target, loads the backup into it and compares; the first error ends it."""
-    prepared = yield from prepare_target.attempt(context, target)
+    prepared = yield from insist(context, prepare_target, target)
     if isinstance(prepared, BackupError):
         return prepared
     where = target.model_dump(include={"operation_id", "tenant_id", "target_id", "database"})
     load = LoadRequest(**where, facts=request.facts, deadline_at=request.deadline_at)
-    loaded = yield from load_backup.attempt(context, load)
+    loaded = yield from insist(context, load_backup, load)
     if isinstance(loaded, BackupError):
         return loaded
     context.tell("comparing")

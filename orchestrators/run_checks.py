@@ -5,7 +5,8 @@ from activities.check_content import check_content
 from shared.durable import Context, Steps, together
 from shared.errors import BackupError, ErrorValue
 from shared.models.database import Rung
-from shared.models.plan import ContentRequest
+from shared.models.operation import RestoreRequest, VerifyRequest
+from shared.models.plan import BackupFacts, ContentRequest
 from shared.models.run import Evidence, RetryPolicy
 from shared.retries import retry_delay
 
@@ -28,6 +29,21 @@ def run_checks(context: Context, request: ContentRequest) -> Steps[list[Evidence
 def failure_among(evidence: list[Evidence]) -> ErrorValue | None:
     """The first failure of the checks, or None when all passed."""
     return next((found.error for found in evidence if found.error is not None), None)
+
+
+def content_request(facts: BackupFacts, request: VerifyRequest | RestoreRequest) -> ContentRequest:
+    """What the checks of an existing backup are asked."""
+    return ContentRequest(
+        backup_id=request.backup_id,
+        database_id=request.database_id,
+        database=facts.database,
+        dump=facts.dump,
+        probe=facts.probe,
+        tool=facts.tool,
+        deadline_at=request.deadline_at(facts.read_at),
+        progress_id=request.operation_id,
+        holds_claim=False,
+    )
 
 
 def _evidence(result: Evidence | BackupError) -> Evidence:

@@ -4,12 +4,12 @@ from activities.describe_backup import describe_backup
 from activities.record_operation import record_operation
 from orchestrators.insist import insist
 from orchestrators.prove_restore import prove_restore
-from orchestrators.run_checks import failure_among, run_checks
+from orchestrators.run_checks import content_request, failure_among, run_checks
 from shared.durable import Context, Steps, orchestrator
 from shared.errors import BackupError, ErrorValue, InvalidRequest
 from shared.models.database import Rung
 from shared.models.operation import Comparison, OperationKind, OperationRecord, OperationStatus, VerifyRequest
-from shared.models.plan import BackupFacts, BackupReference, ContentRequest, OperationEnd, ProofRequest
+from shared.models.plan import BackupFacts, BackupReference, OperationEnd, ProofRequest
 from shared.models.run import Evidence
 
 
@@ -68,18 +68,3 @@ def prove(
     except BackupError as broken:  # the proof's plan itself broke or was terminated
         return None, broken.value()
     return proof.comparison, proof.error
-
-
-def content_request(facts: BackupFacts, request: VerifyRequest) -> ContentRequest:
-    """What the checks of a later verification are asked."""
-    return ContentRequest(
-        backup_id=request.backup_id,
-        database_id=request.database_id,
-        database=facts.database,
-        dump=facts.dump,
-        probe=facts.probe,
-        tool=facts.tool,
-        deadline_at=request.deadline_at(facts.read_at),
-        progress_id=request.operation_id,
-        holds_claim=False,
-    )
