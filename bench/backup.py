@@ -78,9 +78,7 @@ def main() -> None:
 def _tell_of_others(rounds: list[Round]) -> None:
     share = max(taken.product.processor_seconds_of_others / (taken.product.seconds * CORES) for taken in rounds)
     if share > LARGEST_SHARE_OF_OTHERS:
-        print(
-            f"  Other work took up to {share:.0%} of this machine: the figures of time above do not count. Run it again."
-        )
+        print(f"  Other work took up to {share:.0%} of this machine: the times above do not count. Run it again.")
 
 
 def _round(installed: Installation, server: DatabaseServer) -> Round:

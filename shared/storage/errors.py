@@ -85,16 +85,17 @@ def error_for(failure: AzureError, on: str) -> BackupError:
     kind = _class_of(failure)
     status = getattr(failure, "status_code", None)
     told = " ".join(str(part) for part in (status, code_of(failure)) if part) or type(failure).__name__
-    return kind(f"Blob Storage refused {on} ({told}). {ADVICE[kind]}")
+    return kind(f"A request to Blob Storage for {on} failed ({told}). {ADVICE[kind]}")
 
 
 def _class_of(failure: AzureError) -> type[BackupError]:
     by_code = CLASS_OF_CODE.get(code_of(failure))
     if by_code is not None:
         return by_code
-    if isinstance(failure, ClientAuthenticationError):  # also when no token could be had at all
-        return StorageDenied
     status = failure.status_code if isinstance(failure, HttpResponseError) else None
+    if status is not None and isinstance(failure, ClientAuthenticationError):
+        return StorageDenied
+    # Without a status nobody answered: neither storage, nor, for a token, the identity's endpoint.
     if status is None or (status >= 500 and status != 507):
         return StorageUnavailable
     return CLASS_OF_STATUS.get(status, InternalError)

@@ -17,6 +17,7 @@ from shared.tools.log import ToolLog
 PIPE_BYTES = 1024 * 1024
 TERMINATE_SECONDS = 2.0
 DRAIN_SECONDS = 5.0
+DRAIN_BYTES = 64 * 1024
 
 
 class ToolProcess:
@@ -75,8 +76,8 @@ class ToolProcess:
 
     def end_input(self) -> None:
         """Tells the tool that no more input comes."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def wait(self) -> int:
         """The exit code, once the tool has ended; negative for a signal. The log is whole then.
@@ -103,9 +104,12 @@ class ToolProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
+        self.end_input()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        # Not under the drain: if that still waits, it would go on reading whatever gets the same number.
+        if self._process.stderr is not None and not self._drain.is_alive():
+            self._process.stderr.close()
 
     def _has_ended(self) -> bool:
         """True once the tool has ended; leaves it unreaped, so that its number is not given to another group."""
@@ -132,9 +136,8 @@ class ToolProcess:
     def _drain_stderr(self) -> None:
         assert self._process.stderr is not None
         descriptor = self._process.stderr.fileno()
-        with contextlib.suppress(OSError, ValueError):  # closed under us, after the wait for it was over
-            while data := os.read(descriptor, 65536):
-                self.log.feed(data)
+        while data := os.read(descriptor, DRAIN_BYTES):
+            self.log.feed(data)
         self.log.finish()
 
 

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from local.cloud.cloud import LocalCloud
+from local.servers import DatabaseServer
 from tests.shared.conftest import cloud, session_cloud
 from tests.support.azurite import end_plain_azurite, plain_azurite
 from tests.support.cloud import forget_settings
+from tests.support.databases import mariadb_server, postgresql_server
 from tests.support.fault_proxy import FaultProxy
 from tests.support.storage import storage_account
 
@@ -33,3 +35,9 @@ def proxy(
         storage_account(azurite.connection_string(blob_port=proxy.port)),
     ):
         yield proxy
+
+
+@pytest.fixture(params=["mysql", "postgresql"])
+def server(request: pytest.FixtureRequest) -> DatabaseServer:
+    """Each of the two real servers in turn."""
+    return mariadb_server() if request.param == "mysql" else postgresql_server()

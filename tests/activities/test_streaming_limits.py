@@ -17,7 +17,7 @@ from tests.support.fault_proxy import FaultProxy
 
 MIB = 1024 * 1024
 ROOT = Path(__file__).parents[2]
-BYTES_PER_SECOND = 12_000_000  # of each of the four connections
+BYTES_PER_SECOND = 8_000_000  # of each of the four connections
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +56,7 @@ def test_a_gibibyte_takes_few_blocks_little_memory_and_no_disk_however_slow_the_
     proxy.bytes_per_second = BYTES_PER_SECOND
     small, large = streamed(tmp_path, pattern, 200 * MIB), streamed(tmp_path, pattern, 1024 * MIB)
 
-    assert large.most_blocks_held == 4 + 2
+    assert 4 < large.most_blocks_held <= 4 + 2  # more than are in flight, so the store was the slower one
     assert large.added_memory <= 68 * MIB
     assert abs(large.added_memory - small.added_memory) <= 8 * MIB
     assert large.large_files == ()

@@ -1,21 +1,31 @@
 """Requests of the streaming activities, for real databases and for tools that are scripts and behave as told."""
 
+import gzip
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
+from activities.dump_database import stream_dump
 from local.servers import DatabaseServer
 from shared import claims, clock, naming, secrets
 from shared.engines.registry import engine_for
+from shared.errors import BackupError
 from shared.logins import login_for
 from shared.models.database import DatabaseConfig, DatabaseType, SslMode
 from shared.models.inventory import Inventory, Probe, ServerFacts
 from shared.models.plan import ContentRequest
 from shared.models.run import BlobAddress, Dump, DumpRequest, Tool, UploadRequest
+from shared.storage.account import blob_service
+from shared.storage.blobs import read_small_blob
 from shared.tools import installed_tools
 from shared.watch import Pace
 from tests.support.records import database_config
@@ -85,6 +95,60 @@ def real(server: DatabaseServer, name: str, **fields: Any) -> Claimed:
     probe = engine.probe(login_for(database.server), name)
     tool = engine.choose_tool(probe.server, installed_tools(engine.dump_tools))
     return _claimed(database, probe, tool, engine.extension, fields)
+
+
+def names_in(container: str) -> list[str]:
+    """All blobs of a container, and the names that only have staged blocks."""
+    pages = blob_service().get_container_client(container)
+    return [found.name for found in pages.list_blobs(include=["uncommittedblobs"])]
+
+
+def processes_of(claimed: Claimed) -> list[int]:
+    """The living processes that run the claimed database's tool."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if claimed.request.tool.path.encode() in words.split(b"\0"):
+            found.append(int(entry.name))
+    return found
+
+
+def until(claim: Callable[[], bool], seconds: float = 10) -> None:
+    """Waits for something to hold."""
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+@contextmanager
+def streaming(claimed: Claimed) -> Iterator["Future[Dump]"]:
+    """The dump at work in a thread of its own, with its tool running."""
+    with ThreadPoolExecutor(1) as threads:
+        future = threads.submit(stream_dump, claimed.request, pace=QUICK)
+        until(lambda: bool(processes_of(claimed)))
+        yield future
+
+
+def fails(claimed: Claimed, error: type[BackupError], match: str | None = None) -> None:
+    """The dump fails with this error and leaves nothing behind: no process, no blob, no staged block."""
+    with pytest.raises(error, match=match):
+        stream_dump(claimed.request, pace=QUICK)
+    leaves_nothing(claimed)
+
+
+def leaves_nothing(claimed: Claimed) -> None:
+    """No process, no blob, no staged block."""
+    until(lambda: processes_of(claimed) == [])
+    assert names_in(claimed.request.blob.container) == []
+
+
+def log_of(claimed: Claimed) -> str:
+    """The tool's whole log, as kept in storage."""
+    return gzip.decompress(read_small_blob(naming.log_address(claimed.request.backup_id))).decode()
 
 
 def _configured(

@@ -87,8 +87,8 @@ def test_a_refusal_becomes_one_of_our_errors(status: int, code: str, expected: t
         (IncompleteReadError("cut"), StorageUnavailable),
         (DecodeError("not XML"), StorageUnavailable),
         (AzureError("MD5 mismatch"), StorageUnavailable),
-        (ClientAuthenticationError("no token"), StorageDenied),
-        (CredentialUnavailableError("no identity"), StorageDenied),
+        (ClientAuthenticationError("no token"), StorageUnavailable),
+        (CredentialUnavailableError("the identity's endpoint is silent"), StorageUnavailable),
     ],
 )
 def test_a_failure_without_an_answer_becomes_one_of_our_errors(
@@ -96,6 +96,13 @@ def test_a_failure_without_an_answer_becomes_one_of_our_errors(
 ) -> None:
     with pytest.raises(expected, match="backups/x"), storage_errors("backups/x"):
         raise failure
+
+
+def test_a_refused_identity_is_denied() -> None:
+    failure = ClientAuthenticationError("AADSTS700016")
+    failure.status_code = 400
+
+    assert type(error_for(failure, "backups/x")) is StorageDenied
 
 
 def test_every_class_of_the_map_has_its_advice() -> None:
