@@ -20,6 +20,7 @@ class Observer:
         """Regular files of over 1 MiB that were open for writing."""
         self._disk_of_tools: dict[int, int] = {}
         self._own_disk_before = disk_bytes(os.getpid())
+        self._command = _command(os.getpid())
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_on, name="observer", daemon=True)
         self._thread.start()
@@ -36,7 +37,8 @@ class Observer:
 
     def _look_on(self) -> None:
         while not self._over.wait(LOOK_SECONDS):
-            tools = list(descendants(os.getpid()))
+            # A child that is not its own program yet still shows this process's memory as its own.
+            tools = [pid for pid in descendants(os.getpid()) if _command(pid) != self._command]
             self.most_memory_of_tools = max(self.most_memory_of_tools, sum(map(resident, tools)))
             for pid in (os.getpid(), *tools):
                 self.large_files.update(_large_files_written(pid))
@@ -95,6 +97,10 @@ def _large_files_written(pid: int) -> Iterator[str]:
                 yield str(entry.readlink())
         except OSError:  # closed meanwhile
             continue
+
+
+def _command(pid: int) -> str:
+    return _read(Path(f"/proc/{pid}/cmdline"))
 
 
 def _number(pid: int, file: str, name: str) -> int:
