@@ -46,14 +46,17 @@ class BlockUploads:
     """Buffers to fill, and threads that stage what was filled.
 
     At most `uploads` blocks are in flight, one is ready behind them and one is being filled: `most_held` tells the
-    highest count of the three together. Buffers are anonymous memory, used again while the size stays the same.
+    highest count of the three together. The memory for all of them is taken at the start and used again: a stream that
+    can begin does not run out of memory in its fourth hour, unless its blocks grow.
     """
 
     def __init__(self, stage: Callable[[Block], None], plan: BlockPlan) -> None:
         self._stage = stage
         self._changed = threading.Condition()
         self._ready: deque[Block] = deque()
-        self._free: list[mmap.mmap] = []
+        first = plan.steps[0]
+        self._size = first.size
+        self._free = [_memory(first.size) for _ in range(first.uploads + 2)]
         self._held = 0
         self._in_flight = 0
         self._error: BaseException | None = None
@@ -75,10 +78,10 @@ class BlockUploads:
             self.check()
             self._held += 1
             self.most_held = max(self.most_held, self._held)
-            if self._free and len(self._free[-1]) == step.size:
-                return self._free.pop()
-            self._free.clear()
-            return mmap.mmap(-1, step.size)
+            if step.size != self._size:
+                self._size = step.size
+                self._free.clear()
+            return self._free.pop() if self._free else _memory(step.size)
 
     def put(self, block: Block) -> None:
         """Hands a filled block over."""
@@ -138,5 +141,11 @@ class BlockUploads:
         with self._changed:
             self._in_flight -= 1
             self._held -= 1
-            self._free.append(block.buffer)
+            if len(block.buffer) == self._size:
+                self._free.append(block.buffer)
             self._changed.notify_all()
+
+
+def _memory(size: int) -> mmap.mmap:
+    """Memory that is there, not only promised, and that the system gets back at once."""
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)

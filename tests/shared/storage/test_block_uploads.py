@@ -79,12 +79,17 @@ def test_a_buffer_is_used_again() -> None:
     uploads.close()
 
 
-def test_a_larger_step_gets_larger_buffers() -> None:
-    uploads = BlockUploads(lambda block: None, PLAN)
+def test_a_larger_step_gets_larger_buffers_also_when_a_smaller_one_comes_back_later() -> None:
+    gate = Gate()
+    larger = BlockStep(1, 64, 2)
+    uploads = BlockUploads(gate, PLAN)
     put(uploads, 0)
+    first = uploads.buffer(larger)
+    gate.let_through(10)
     uploads.finish()
 
-    assert len(uploads.buffer(BlockStep(1, 64, 2))) == 64
+    assert len(first) == 64
+    assert len(uploads.buffer(larger)) == 64
     uploads.close()
 
 
