@@ -2,15 +2,15 @@
 
 import logging
 import os
-import secrets as random_signs
+import secrets
 import time
 from datetime import timedelta
 
-from shared import claims, clock, naming, progress, secrets
+from shared import claims, clock, naming, progress
 from shared.crash_points import crash_point
 from shared.durable import activity
 from shared.engines.registry import engine_for
-from shared.errors import BackupError, DumpFailed, InvalidCredentials, Replaced, WorkerLost
+from shared.errors import BackupError, DumpFailed, Replaced, WorkerLost
 from shared.logins import login_for
 from shared.models.run import BlobAddress, Dump, DumpRequest, Progress
 from shared.storage.account import blob_client, ensure_container
@@ -34,7 +34,7 @@ def dump_database(request: DumpRequest) -> Dump:
 def stream_dump(request: DumpRequest, *, pace: Pace | None = None) -> Dump:
     """The activity, at a pace of the caller's choice."""
     began = time.monotonic()
-    execution = random_signs.token_hex(4)
+    execution = secrets.token_hex(4)
     claims.begin_execution(request.database_id, request.backup_id, execution)
     log.info("dump begins", extra={"backup_id": request.backup_id, "database_id": request.database_id})
     ensure_container(request.blob.container)
@@ -113,12 +113,10 @@ def _streamed(
                 raise DumpFailed(f"The dump tool ended well but wrote nothing for {request.database}; see its log.")
             staged = writer.finish()
             watch.check()
-        except Exception as error:
+        except Exception:
             tool.kill()
             _keep_log(request, tool)
             watch.check()  # whatever ended the stream, the watch caused it if it found something
-            if isinstance(error, InvalidCredentials):
-                secrets.forget(request.server.secret_slug)
             raise
         return staged, tool.log.last_lines, _keep_log(request, tool)
 

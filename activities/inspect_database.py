@@ -1,9 +1,8 @@
 """Looks at the database before it is dumped: who answers, what is in it, which tool fits, which blob it will fill."""
 
-from shared import claims, clock, naming, progress, secrets
+from shared import claims, clock, naming, progress
 from shared.durable import activity
 from shared.engines.registry import engine_for
-from shared.errors import InvalidCredentials
 from shared.logins import login_for
 from shared.models.run import AttemptRequest, BlobAddress, Inspection, Progress
 from shared.tools import installed_tools
@@ -25,11 +24,7 @@ def inspect_database(request: AttemptRequest) -> Inspection:
     )
     engine = engine_for(database.type)
     login = login_for(database.server)
-    try:
-        probe = engine.probe(login, database.database)
-    except InvalidCredentials:
-        secrets.forget(database.secret_slug)  # another password may be stored by the time of the next run
-        raise
+    probe = engine.probe(login, database.database)
     tool = engine.choose_tool(probe.server, installed_tools(engine.dump_tools))
     warnings = (*probe.warnings, *engine.tool_warnings(probe.server, tool))
     return Inspection(

@@ -3,21 +3,18 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import lru_cache
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.keyvault.secrets import SecretClient
 from pydantic import SecretStr
 
-from shared import clock
 from shared.errors import ConfigurationUnavailable, InvalidCredentials
 from shared.naming import password_secret, username_secret
 from shared.settings import settings
 from shared.storage.access import PATIENCE_SECONDS, TIMEOUTS, credential, service_errors
 from shared.storage.retry import DeadlineRetry
 
-CACHED = timedelta(minutes=5)
 RECOVERY_SECONDS = 60
 """How long `store` waits until a name whose secret was deleted can be used again."""
 _LONGEST_PAUSE_SECONDS = 4
@@ -31,26 +28,13 @@ class Credentials:
     password: SecretStr
 
 
-# Slug -> when to ask again, and what was answered.
-_cache: dict[str, tuple[datetime, Credentials]] = {}
-
-
 def fetch(slug: str) -> Credentials:
-    """The credentials of `secret_slug` of a database or target; an answer is used again for five minutes.
+    """The credentials of `secret_slug` of a database or target, as they are now.
 
-    Raises InvalidCredentials when none are stored or they are disabled.
+    They are asked for each time: a remembered password would be the old one in every process but that which stored the
+    new one, and a run has few logins. Raises InvalidCredentials when none are stored or they are disabled.
     """
-    until, known = _cache.get(slug, (None, None))
-    if until is not None and known is not None and clock.now() < until:
-        return known
-    credentials = Credentials(_value(username_secret(slug)), SecretStr(_value(password_secret(slug))))
-    _cache[slug] = (clock.now() + CACHED, credentials)
-    return credentials
-
-
-def forget(slug: str) -> None:
-    """Makes the next `fetch` ask Key Vault: after a server refused the password, another may be stored by now."""
-    _cache.pop(slug, None)
+    return Credentials(_value(username_secret(slug)), SecretStr(_value(password_secret(slug))))
 
 
 def store(slug: str, credentials: Credentials) -> None:
@@ -60,12 +44,10 @@ def store(slug: str, credentials: Credentials) -> None:
     """
     _set(username_secret(slug), credentials.username)
     _set(password_secret(slug), credentials.password.get_secret_value())
-    forget(slug)
 
 
 def remove(slug: str) -> None:
     """Deletes both secrets; those that are gone already are fine. Key Vault keeps them recoverable for a while."""
-    forget(slug)
     for name in (password_secret(slug), username_secret(slug)):
         with service_errors("Key Vault"), suppress(ResourceNotFoundError):
             _client(settings().vault_url).begin_delete_secret(name)

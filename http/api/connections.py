@@ -64,7 +64,6 @@ def test_connection(
 
 
 def _test_stored(database: DatabaseConfig) -> ConnectionReport:
-    secrets.forget(database.secret_slug)  # people test after they changed something
     try:
         password = secrets.fetch(database.secret_slug).password
     except InvalidCredentials as missing:

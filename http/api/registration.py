@@ -38,7 +38,6 @@ def unregister(documents: Documents[T], document: T) -> None:
 def store_login(document: DatabaseConfig | TargetConfig, password: SecretStr | None) -> None:
     """Stores the document's user name with `password`, or with the one that is stored already, if one is."""
     if password is None:
-        secrets.forget(document.secret_slug)  # another process may have stored a newer password since this one looked
         try:
             password = secrets.fetch(document.secret_slug).password
         except InvalidCredentials:

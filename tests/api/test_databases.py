@@ -85,7 +85,6 @@ class TestCreating:
         refused(api.post("/databases", new_database(name="taken-name", password="second")), 409, "Conflict")
 
         slug = config.databases.get(id, tenant=None).secret_slug
-        secrets.forget(slug)
         assert secrets.fetch(slug).password.get_secret_value() == "first"
         assert last_line("database_created", id).result == "conflict"
 

@@ -35,7 +35,6 @@ class Protected:
     def stored(self) -> str:
         """The password that is stored."""
         slug = config.databases.get(self.id, tenant=None).secret_slug
-        secrets.forget(slug)
         return secrets.fetch(slug).password.get_secret_value()
 
     def set_password(self, password: str) -> None:

@@ -1,13 +1,11 @@
 """Credentials in a local Key Vault that behaves as Azure's, by the real SDK."""
 
-from datetime import timedelta
-
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.keyvault.secrets import SecretClient
 from pydantic import SecretStr
 
-from shared import clock, secrets
+from shared import secrets
 from shared.errors import ConfigurationUnavailable, InvalidCredentials
 from shared.secrets import Credentials
 from shared.settings import settings
@@ -74,32 +72,11 @@ def test_disabled_credentials_are_named(slug: str) -> None:
         secrets.fetch(slug)
 
 
-def test_an_answer_is_used_again_for_five_minutes(slug: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    secrets.store(slug, credentials("old"))
-    first = secrets.fetch(slug)
-    vault().set_secret(f"{slug}-password", "new")
-
-    assert secrets.fetch(slug) == first
-    later = clock.now() + timedelta(minutes=5)
-    monkeypatch.setattr(clock, "now", lambda: later)
-    assert secrets.fetch(slug).password.get_secret_value() == "new"
-
-
-def test_after_a_refused_login_key_vault_is_asked_again(slug: str) -> None:
-    secrets.store(slug, credentials("old"))
-    secrets.fetch(slug)
-    vault().set_secret(f"{slug}-password", "new")
-
-    secrets.forget(slug)
-
-    assert secrets.fetch(slug).password.get_secret_value() == "new"
-
-
-def test_what_is_stored_is_used_at_once(slug: str) -> None:
+def test_a_password_that_another_process_stored_is_used_at_once(slug: str) -> None:
     secrets.store(slug, credentials("old"))
     secrets.fetch(slug)
 
-    secrets.store(slug, credentials("new"))
+    vault().set_secret(f"{slug}-password", "new")
 
     assert secrets.fetch(slug).password.get_secret_value() == "new"
 
