@@ -202,10 +202,10 @@ def test_a_store_that_refuses_blocks_ends_the_dump_with_its_reason(
     fails(scripted(tmp_path, ENDLESS), error)
 
 
-def test_the_cause_is_told_also_when_storage_does_not_let_the_blocks_be_dropped(
+def test_the_cause_is_told_also_when_storage_takes_neither_the_log_nor_the_drop(
     tmp_path: Path, proxy: FaultProxy
 ) -> None:
-    claimed = scripted(tmp_path, "echo dump; exit 3")
+    claimed = scripted(tmp_path, "echo dump; echo no way >&2; exit 3")
     proxy.answer(403, "AuthorizationFailure", to="commit", times=10)
     proxy.answer(403, "AuthorizationFailure", to="other", times=10)
 
