@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
+from tests.long.crashes import crashes
 from tests.long.orchestrations import orchestrations
 
 Lane = Callable[[Random], Counter[str]]
@@ -11,4 +12,5 @@ Lane = Callable[[Random], Counter[str]]
 
 LANES: dict[str, Lane] = {
     "orchestrations": orchestrations,
+    "crashes": crashes,
 }
