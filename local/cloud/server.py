@@ -58,9 +58,7 @@ class LoopbackServer:
         """uvicorn closes each connection, but TLS then waits for the goodbye of a client that may never speak again."""
         while not serving.done():
             closing = [
-                connection
-                for connection in self._server.server_state.connections
-                if connection.transport.is_closing()
+                connection for connection in self._server.server_state.connections if connection.transport.is_closing()
             ]
             await asyncio.wait({serving}, timeout=FAREWELL_SECONDS)
             for connection in closing:
