@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from local.servers import DatabaseServer
+from tests.support.awkward_installation import AwkwardInstallation, awkward_installation
 from tests.support.databases import mariadb_server, postgresql_server
 from tests.support.installation import Installation, installation
 
@@ -16,6 +17,20 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
     home: Path = tmp_path_factory.mktemp("installation") / "home"
     with installation(home) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def awkward_one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwkwardInstallation]:
+    """The installation made for bad input."""
+    with awkward_installation(tmp_path_factory.mktemp("awkward")) as running:
+        yield running
+
+
+@pytest.fixture
+def awkward(awkward_one: AwkwardInstallation) -> Iterator[AwkwardInstallation]:
+    """It, in order at the beginning and at the end of each test."""
+    yield awkward_one
+    awkward_one.proxy.heal()
 
 
 @pytest.fixture(scope="session", params=["mysql", "postgresql"])

@@ -41,7 +41,7 @@ class Exchange:
         while count > 0 and (data := await self.reader.read(min(count, PIECE_BYTES))):
             count -= len(data)
 
-    async def forward(self, *, cut_after: int | None = None, damage: bool = False) -> None:
+    async def forward(self, *, cut_after: int | None = None, damage: bool = False, damage_answer: bool = False) -> None:
         """Hands the request on and the answer back; drops the connection after `cut_after` bytes of the body."""
         upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self.proxy.upstream_port)
         self.proxy.writers.add(upstream)
@@ -58,7 +58,11 @@ class Exchange:
                 await upstream.drain()
                 if self.proxy.bytes_per_second:
                     await asyncio.sleep(len(data) / self.proxy.bytes_per_second)
+            if damage_answer:
+                self.writer.write(await upstream_reader.readuntil(b"\r\n\r\n"))
             while data := await upstream_reader.read(PIECE_BYTES):
+                if damage_answer:
+                    data, damage_answer = bytes([data[0] ^ 1]) + data[1:], False
                 self.writer.write(data)
                 await self.writer.drain()
         finally:
@@ -121,6 +125,10 @@ class FaultProxy:
     def damage(self, *, to: str, times: int = 1) -> None:
         """Changes one bit of the next bodies of a kind."""
         self._faults.append(Fault(to, lambda exchange: exchange.forward(damage=True), times))
+
+    def damage_answer(self, *, to: str, times: int = 1) -> None:
+        """Changes one bit of the bodies that come back for the next requests of a kind."""
+        self._faults.append(Fault(to, lambda exchange: exchange.forward(damage_answer=True), times))
 
     def hang(self, *, to: str, times: int = 1) -> None:
         """Takes the next requests of a kind whole and never answers."""
