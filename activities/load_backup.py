@@ -10,7 +10,7 @@ from shared import claims, clock, progress
 from shared.durable import activity
 from shared.engines.engine import Login
 from shared.engines.registry import engine_for, restorer_for
-from shared.errors import BackupCorrupted
+from shared.errors import BackupCorrupted, RestoreFailed
 from shared.logins import login_for
 from shared.models.database import TargetConfig
 from shared.models.plan import Loaded, LoadRequest
@@ -47,12 +47,6 @@ def load(request: LoadRequest, *, pace: Pace = PACE) -> Loaded:
     server = engine_for(target.type).probe(login, request.database).server
     tool = restorer.choose_tool(server, installed_tools(restorer.restore_tools), dumped_by=request.facts.tool)
     read = _streamed(request, target, login, tool, execution, pace)
-    dump = request.facts.dump
-    if read.gzip_fault or (read.sha256_stored, read.sha256_source) != (dump.sha256_stored, dump.sha256_source):
-        raise BackupCorrupted(
-            f"The blob {dump.blob.path} is not what was streamed when it was made; what was loaded from it into "
-            f"{request.database} must not be used."
-        )
     return Loaded(bytes_read=read.bytes_read, seconds=round(time.monotonic() - began, 3), server=target.server)
 
 
@@ -104,12 +98,24 @@ def _streamed(
                 feeder.end()
             exit_code = tool.wait()
             watch.check()
+        if read is not None:
+            _hold_against(request, read)  # before the tool's end: of a damaged dump it says nothing that helps
         error = restorer.restore_error(exit_code, tool.log.text, server=target.server, database=request.database)
         if error is not None:
             raise error
         if read is None:
-            raise BackupCorrupted(f"The restore tool ended before it had read all of {request.facts.dump.blob.path}.")
+            raise RestoreFailed(f"The restore tool ended before it had read all of {request.facts.dump.blob.path}.")
         return read
+
+
+def _hold_against(request: LoadRequest, read: ReadBack) -> None:
+    """Raises BackupCorrupted when this is not what was streamed."""
+    dump = request.facts.dump
+    if read.gzip_fault or (read.sha256_stored, read.sha256_source) != (dump.sha256_stored, dump.sha256_source):
+        raise BackupCorrupted(
+            f"The blob {dump.blob.path} is not what was streamed when it was made; what was loaded from it into "
+            f"{request.database} must not be used."
+        )
 
 
 class _Feeder:

@@ -1,229 +1,204 @@
-"""Loading a backup: once, by one operation, however often a step is delivered, and however long a server works."""
+"""Loading a backup into a target: twice, cut short, taken over, damaged on its way, by a tool that ends too early."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
-from typing import Any
+from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
-from activities.begin_run import begin_run
-from activities.describe_backup import describe_backup
-from activities.drop_target import drop_target
 from activities.dump_database import dump_database
-from activities.inspect_database import inspect_database
 from activities.load_backup import load, load_backup
-from activities.prepare_target import RESTORING, prepare_target, target_key
-from activities.record_operation import record_operation
-from activities.record_run import record_run
+from activities.prepare_target import prepare_target, target_key
 from activities.upload_backup import upload_backup
-from activities.write_manifest import write_manifest
 from local.servers import DatabaseServer
-from orchestrators.attempt_backup import dump_request, upload_request
-from shared import claims, clock, config, progress, secrets
-from shared.errors import Conflict, WorkerLost
-from shared.models.database import DatabaseType, SslMode, TargetConfig
-from shared.models.operation import OperationKind, OperationRecord, OperationStatus
-from shared.models.plan import (
-    BackupFacts,
-    BackupReference,
-    BeginRequest,
-    LoadRequest,
-    ManifestRequest,
-    OperationEnd,
-    RunEnd,
-    TargetRequest,
-)
-from shared.models.run import Attempt, AttemptRequest, BackupRequest, RunStatus, Trigger
-from shared.watch import Pace
-from tests.support.cloud import fresh_id
-from tests.support.databases import (
-    connection,
-    drop_database,
-    fresh_database,
-    mariadb_server,
-    postgresql_server,
-    rows,
-    run_sql,
-)
-from tests.support.plans import TENANT, new_backup_id, register
+from shared import claims, clock, config, progress
+from shared.errors import BackupCorrupted, BackupError, RestoreFailed, Stalled, Timeout, WorkerLost
+from shared.models.plan import BackupFacts, LoadRequest, TargetRequest
+from shared.models.run import RunRecord, RunStatus, Trigger
+from tests.support.cloud import forget_settings
+from tests.support.databases import drop_database, fresh_database, mariadb_server, rows, run_sql
+from tests.support.dumps import QUICK, real
+from tests.support.fault_proxy import FaultProxy
+from tests.support.interference import until
+from tests.support.operations import target_on
+from tests.support.plans import TENANT
 
 pytestmark = pytest.mark.usefixtures("proxy")
 
-SLOW_INDEX = [
-    "CREATE TABLE t (a int)",
-    "INSERT INTO t VALUES (1), (2)",
-    "CREATE FUNCTION slow(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT pg_sleep(0.7); SELECT a'",
-]
 _numbers = count(1)
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[str]:
-    """The name of a database that is not there yet, on either server."""
+def facts(server: DatabaseServer) -> Iterator[BackupFacts]:
+    """A backup of two rows."""
+    with fresh_database(server) as name:
+        run_sql(server, ["CREATE TABLE t (a int)", "INSERT INTO t VALUES (1), (2)"], database=name)
+        claimed = real(server, name)
+        dump = dump_database.run(claimed.request)
+        upload_backup.run(claimed.upload(dump))
+        record = RunRecord(
+            backup_id=claimed.request.backup_id,
+            database_id=claimed.database.id,
+            tenant_id=TENANT,
+            trigger=Trigger.MANUAL,
+            status=RunStatus.COMPLETED,
+            started_at=clock.now(),
+            blob=dump.blob,
+        )
+        yield BackupFacts(
+            record=record,
+            database=claimed.database,
+            dump=dump,
+            probe=claimed.request.probe,
+            tool=claimed.request.tool,
+            read_at=clock.now(),
+        )
+
+
+@pytest.fixture
+def request_(server: DatabaseServer, facts: BackupFacts) -> Iterator[LoadRequest]:
+    """Asks to load it into an empty database, which is held for the operation."""
     name = f"loaded_{next(_numbers)}"
-    yield name
-    for server in (mariadb_server(), postgresql_server()):
-        drop_database(server, name)
-
-
-def backed_up(server: DatabaseServer, name: str) -> BackupFacts:
-    """All about a proven backup."""
-    database = register(server, name)
-    request = BackupRequest(
-        backup_id=new_backup_id(clock.now()), database_id=database.id, tenant_id=TENANT, trigger=Trigger.SCHEDULED
-    )
-    plan = begin_run.run(BeginRequest(request=request, now=clock.now()))
-    inspection = inspect_database.run(AttemptRequest(run=plan, number=1))
-    dump = dump_database.run(dump_request(plan, inspection))
-    upload_backup.run(upload_request(plan, inspection, dump))
-    attempt = Attempt(inspection=inspection, dump=dump)
-    write_manifest.run(ManifestRequest(run=plan, attempt=attempt, number=1))
-    end = RunEnd(
-        request=request,
-        plan=plan,
-        status=RunStatus.COMPLETED,
-        started_at=plan.started_at,
-        ended_at=clock.now(),
-        attempts=1,
-        attempt=attempt,
-    )
-    record_run.run(end)
-    return describe_backup.run(BackupReference(backup_id=request.backup_id, tenant_id=TENANT))
-
-
-def asked(server: DatabaseServer, facts: BackupFacts, name: str, *, overwrite: bool = False) -> TargetRequest:
-    """A restore of the backup into a database of the server."""
-    target = TargetConfig(
-        id=fresh_id("target"),
+    made = LoadRequest(
+        operation_id=f"restore-load-{next(_numbers)}",
         tenant_id=TENANT,
-        name="target",
-        type={"mysql": DatabaseType.MYSQL_VM, "postgresql": DatabaseType.POSTGRESQL_VM}[server.family],
-        host=server.host,
-        port=server.port,
-        username=server.admin_user,
-        ssl_mode=SslMode.DISABLE,
-    )
-    secrets.store(target.secret_slug, secrets.Credentials(target.username, SecretStr(server.admin_password)))
-    config.targets.create(target)
-    return TargetRequest(
-        operation_id=f"restore-{next(_numbers)}",
-        tenant_id=TENANT,
-        target_id=target.id,
+        target_id=target_on(server),
         database=name,
-        overwrite=overwrite,
         facts=facts,
+        deadline_at=clock.now() + timedelta(minutes=10),
     )
+    prepare_target.run(preparing(made))
+    yield made
+    drop_database(server, name)
+    config.targets.delete(made.target_id, tenant=TENANT)
 
 
-def loading(request: TargetRequest) -> LoadRequest:
-    fields: dict[str, Any] = request.model_dump(exclude={"overwrite", "facts"})
-    return LoadRequest(**fields, facts=request.facts, deadline_at=clock.now() + timedelta(minutes=5))
+def preparing(request: LoadRequest, *, overwrite: bool = False) -> TargetRequest:
+    where = request.model_dump(include={"operation_id", "tenant_id", "target_id", "database"})
+    return TargetRequest(**where, overwrite=overwrite, facts=request.facts)
 
 
-def by_another(request: TargetRequest) -> TargetRequest:
-    return request.model_copy(update={"operation_id": f"restore-{next(_numbers)}", "overwrite": True})
+def loaded_rows(server: DatabaseServer, request: LoadRequest) -> list[tuple[int]]:
+    return rows(server, "SELECT a FROM t ORDER BY a", database=request.database)
 
 
-def ended(request: TargetRequest) -> OperationEnd:
-    record = OperationRecord(
-        id=request.operation_id,
-        kind=OperationKind.RESTORE,
-        tenant_id=TENANT,
-        backup_id=request.facts.record.backup_id,
-        database_id=request.facts.record.database_id,
-        status=OperationStatus.COMPLETED,
-        started_at=clock.now(),
-        ended_at=clock.now(),
-        target_id=request.target_id,
-        target_database=request.database,
-    )
-    return OperationEnd(record=record)
+def percent_shown(request: LoadRequest) -> int:
+    shown = progress.read(request.operation_id)
+    return shown.percent if shown and shown.phase == "restoring" else 0
 
 
-def test_a_server_that_makes_an_index_for_long_is_waited_for(elsewhere: str) -> None:
-    server = postgresql_server()
-    with fresh_database(server) as name:
-        run_sql(server, SLOW_INDEX, database=name)
-        run_sql(server, ["CREATE INDEX ON t (slow(a))"], database=name)
-        request = asked(server, backed_up(server, name), elsewhere)
-
-    prepare_target.run(request)
-    load(loading(request), pace=Pace(look=0.05, stall=0.5))
-
-    assert rows(server, "SELECT count(*) FROM t", database=elsewhere) == [(2,)]
+def fails(request: LoadRequest, error: type[BackupError], match: str) -> None:
+    with pytest.raises(error, match=match):
+        load(request, pace=QUICK)
 
 
-@pytest.mark.parametrize("server", [mariadb_server, postgresql_server], ids=["mysql", "postgresql"])
-def test_steps_that_are_delivered_twice_leave_the_backup_once(server: Any, elsewhere: str) -> None:
-    with fresh_database(server()) as name:
-        run_sql(server(), ["CREATE TABLE t (a int)", "INSERT INTO t VALUES (1), (2)"], database=name)
-        request = asked(server(), backed_up(server(), name), elsewhere, overwrite=True)
+def test_a_second_execution_begins_anew(server: DatabaseServer, request_: LoadRequest) -> None:
+    load_backup.run(request_)
+    run_sql(server, ["DELETE FROM t WHERE a = 1"], database=request_.database)
 
-    prepare_target.run(request)
-    prepare_target.run(request)
-    load_backup.run(loading(request))
-    load_backup.run(loading(request))
-    prepare_target.run(request)  # the late one must not drop what was loaded
+    again = load_backup.run(request_)
 
-    assert rows(server(), "SELECT a FROM t ORDER BY a", database=elsewhere) == [(1,), (2,)]
+    assert loaded_rows(server, request_) == [(1,), (2,)]
+    assert again.bytes_read == request_.facts.dump.bytes_read
 
 
-def test_two_operations_never_restore_into_one_database_at_a_time(elsewhere: str) -> None:
-    server = mariadb_server()
-    with fresh_database(server) as name:
-        run_sql(server, ["CREATE TABLE t (a int)"], database=name)
-        request = asked(server, backed_up(server, name), elsewhere)
-    prepare_target.run(request)
+def test_an_execution_after_one_that_was_cut_off_between_drop_and_create_makes_the_database(
+    server: DatabaseServer, request_: LoadRequest
+) -> None:
+    load_backup.run(request_)
+    drop_database(server, request_.database)
 
-    with pytest.raises(Conflict, match=f"{elsewhere} .* is being restored by {request.operation_id}"):
-        prepare_target.run(by_another(request))
+    load_backup.run(request_)
 
-    load_backup.run(loading(request))
-    record_operation.run(ended(request))
-    prepare_target.run(by_another(request))
+    assert loaded_rows(server, request_) == [(1,), (2,)]
 
 
-def test_a_scratch_database_that_is_dropped_is_free_again(elsewhere: str) -> None:
-    server = mariadb_server()
-    with fresh_database(server) as name:
-        request = asked(server, backed_up(server, name), elsewhere)
-    prepare_target.run(request)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_late_second_preparation_does_not_touch_what_was_loaded(
+    server: DatabaseServer, request_: LoadRequest, overwrite: bool
+) -> None:
+    load_backup.run(request_)
 
-    drop_target.run(request)
-    drop_target.run(request)
+    prepare_target.run(preparing(request_, overwrite=overwrite))
 
-    prepare_target.run(by_another(request))
+    assert loaded_rows(server, request_) == [(1,), (2,)]
 
 
-def test_a_load_that_another_execution_superseded_stops_and_says_so(elsewhere: str) -> None:
-    server = postgresql_server()
-    with fresh_database(server) as name:
-        run_sql(server, ["CREATE TABLE t (a int)"], database=name)
-        request = asked(server, backed_up(server, name), elsewhere)
-    prepare_target.run(request)
+def test_a_dump_that_is_damaged_on_its_way_is_told_as_that(request_: LoadRequest, proxy: FaultProxy) -> None:
+    proxy.damage_answer(to="read", times=100)
 
-    with connection(server, elsewhere) as blocking, ThreadPoolExecutor(1) as other, blocking.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute("CREATE TABLE t (a int)")  # until this ends, nobody else can make one
-        loaded = other.submit(load, loading(request), pace=Pace(look=0.02, claim=0.1))
-        wait_until(lambda: is_restoring(request.operation_id))
-        claims.begin_execution(target_key(request.target_id, elsewhere), request.operation_id, "another")
+    fails(request_, BackupCorrupted, match="must not be used")
+
+
+def test_a_store_that_does_not_answer_is_a_stall(request_: LoadRequest, proxy: FaultProxy) -> None:
+    proxy.hang(to="read", times=100)
+
+    fails(request_, Stalled, match=request_.operation_id)
+
+
+def test_a_passed_deadline_ends_the_load(request_: LoadRequest, proxy: FaultProxy) -> None:
+    proxy.hang(to="read", times=100)
+
+    fails(request_.model_copy(update={"deadline_at": clock.now()}), Timeout, match="deadline")
+
+
+def test_an_execution_that_was_taken_over_stops_and_shows_how_far_it_was(
+    request_: LoadRequest, proxy: FaultProxy
+) -> None:
+    proxy.hang(to="read", times=100)
+    key = target_key(request_.target_id, request_.database)
+
+    with ThreadPoolExecutor(1) as threads:
+        future = threads.submit(load, request_, pace=QUICK)
+        until(lambda: percent_shown(request_) == 50, "the first half, which is not the load's own")
+        claims.begin_execution(key, request_.operation_id, "another")
         with pytest.raises(WorkerLost):
-            loaded.result(30)
-        cursor.execute("ROLLBACK")
+            future.result()
 
 
-def is_restoring(operation_id: str) -> bool:
-    shown = progress.read(operation_id)
-    return shown is not None and shown.phase == RESTORING
+# A client of MariaDB that does as told, and is newer than the real one, so that it is chosen.
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def client(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str, version: str = "99.1.1") -> None:
+    program = folder / "mariadb"
+    program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "mariadb from {version}-MariaDB" && exit\n{script}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("BACKUP_TOOL_FOLDERS", str(folder))
+    forget_settings()
+
+
+@pytest.mark.parametrize("server", ["mysql"], indirect=True)
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [("exit 0", "before it had read all"), ("exit 3", "in part"), ("head -c 100 >/dev/null; exit 1", "in part")],
+)
+def test_a_tool_that_ends_early_has_not_restored(
+    request_: LoadRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
+) -> None:
+    big = request_.facts.database.database
+    noise = ["CREATE TABLE noise (b varbinary(1024))", "INSERT INTO noise SELECT RANDOM_BYTES(1024) FROM seq_1_to_4096"]
+    run_sql(mariadb_server(), noise, database=big)
+    claimed = real(mariadb_server(), big)
+    dump = dump_database.run(claimed.request)  # more than a pipe holds
+    upload_backup.run(claimed.upload(dump))
+    client(tmp_path, monkeypatch, script)
+
+    facts = request_.facts.model_copy(update={"dump": dump})
+    fails(request_.model_copy(update={"facts": facts}), RestoreFailed, match=message)
+
+
+@pytest.mark.parametrize("server", ["mysql"], indirect=True)
+@pytest.mark.parametrize(("version", "left_out"), [("11.2.3", 1), ("99.1.1", 0)], ids=["older", "newer"])
+def test_a_first_line_that_a_client_does_not_know_is_left_out(
+    request_: LoadRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, left_out: int
+) -> None:
+    """BR-25."""
+    taken = tmp_path / "taken"
+    client(tmp_path, monkeypatch, f"cat > {taken}", version)
+
+    load_backup.run(request_)
+
+    assert taken.read_bytes().count(b"enable the sandbox mode") == 1 - left_out
+    assert b"INSERT INTO `t` VALUES" in taken.read_bytes()
