@@ -5,8 +5,9 @@ import logging
 from shared import history
 from shared.crash_points import crash_point
 from shared.durable import activity
+from shared.errors import BackupError
 from shared.models.plan import RetentionReport, RetentionRequest
-from shared.models.run import RunRecord
+from shared.models.run import BlobAddress
 from shared.naming import manifest_address
 from shared.retention import Action, decide
 from shared.storage.blobs import delete_blob
@@ -16,26 +17,37 @@ log = logging.getLogger(__name__)
 
 @activity
 def apply_retention(request: RetentionRequest) -> RetentionReport:
-    """What was deleted, and what storage keeps although it expired. Repeatable at any point."""
-    records = {record.backup_id: record for record in history.present(request.database_id)}
+    """What was deleted, and what storage keeps although it expired. Repeatable at any point.
+
+    Raises the first error after which another try may help, once all others were tried.
+    """
+    present = history.present(request.database_id, tenant=request.tenant_id, since=request.created_at)
+    addresses = {run.backup_id: run.blob for run in present if run.blob is not None}
     deleted: list[str] = []
-    locked: list[str] = []
-    for decision in decide(records.values(), request.retention_days, request.now):
+    kept: list[str] = []
+    passing: BackupError | None = None
+    for decision in decide(present, request.retention_days, request.now):
         if decision.action is not Action.DELETE:
             continue
         crash_point("in_retention")
-        kept = delete_backup(records[decision.backup_id])
-        if kept is None:
-            history.mark_deleted(decision.backup_id, request.now)
+        try:
+            reason = delete_backup(addresses[decision.backup_id])
+            if reason is None:
+                history.mark_deleted(decision.backup_id, request.now)
+        except BackupError as error:
+            reason = error.message
+            passing = passing or (error if error.retry else None)
+        if reason is None:
             deleted.append(decision.backup_id)
         else:
-            locked.append(decision.backup_id)
-            log.warning("backup kept", extra={"backup_id": decision.backup_id, "reason": kept})
+            kept.append(decision.backup_id)
+            log.warning("backup kept", extra={"backup_id": decision.backup_id, "reason": reason})
     log.info("retention applied", extra={"database_id": request.database_id, "deleted": len(deleted)})
-    return RetentionReport(deleted=tuple(deleted), kept_locked=tuple(locked))
+    if passing is not None:
+        raise passing
+    return RetentionReport(deleted=tuple(deleted), kept_locked=tuple(kept))
 
 
-def delete_backup(record: RunRecord) -> str | None:
+def delete_backup(address: BlobAddress) -> str | None:
     """Deletes a backup's blob, then its manifest; None when both are gone, else why storage keeps one."""
-    assert record.blob is not None, "a record that retention decides on has a blob"
-    return delete_blob(record.blob) or delete_blob(manifest_address(record.blob))
+    return delete_blob(address) or delete_blob(manifest_address(address))

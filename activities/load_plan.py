@@ -49,5 +49,6 @@ def load_plan(request: PlanRequest) -> NextStep:
 
 def last_due_time(database: DatabaseConfig) -> datetime:
     """The latest due time that history shows as answered; the database's creation when there is none."""
-    answered = [run.due_at for run in history.recent(database.id, RUNS_LOOKED_AT) if run.due_at is not None]
+    runs = history.recent(database.id, RUNS_LOOKED_AT, tenant=database.tenant_id, since=database.created_at)
+    answered = [run.due_at for run in runs if run.due_at is not None]
     return max(answered, default=database.created_at)

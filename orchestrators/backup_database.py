@@ -117,6 +117,7 @@ def retention_for(plan: RunPlan, now: datetime) -> RetentionRequest:
     return RetentionRequest(
         database_id=plan.database.id,
         tenant_id=plan.database.tenant_id,
+        created_at=plan.database.created_at,
         retention_days=plan.database.retention_days,
         now=now,
     )

@@ -47,7 +47,7 @@ def start_missing_plan(client: DurableClient, database: DatabaseConfig) -> None:
 
 def end_lost_runs(client: DurableClient, database: DatabaseConfig) -> None:
     """Ends the runs whose plan is gone: terminated by hand, or purged."""
-    for run in history.recent(database.id, RUNS_LOOKED_AT):
+    for run in history.recent(database.id, RUNS_LOOKED_AT, tenant=None):
         is_young = clock.now() - run.started_at < JUST_ASKED_FOR
         if run.status.is_final or is_young or client.status(run.backup_id).running:
             continue

@@ -108,7 +108,7 @@ def get_backup_status(caller: Reader, durable: Durable, backup_id: BackupId) -> 
     if plan is not None and not plan.running:
         # The run may have ended between the two questions.
         run = run_of(caller, backup_id)
-    median = None if run.status.is_final else history.median_seconds(run.database_id)
+    median = None if run.status.is_final else history.median_seconds(run.database_id, tenant=run.tenant_id)
     return status_of(run, progress.read(run.backup_id), plan, median)
 
 
@@ -132,7 +132,7 @@ def trigger_manual_backup(caller: Operator, durable: Durable, trail: Audit, data
     with trail.line(caller, "backup_triggered", database.id, request.backup_id):
         claims.take(database.id, request.backup_id, CLAIM_SECONDS)
         _start(durable, database, request)
-    median = history.median_seconds(database.id)
+    median = history.median_seconds(database.id, tenant=database.tenant_id)
     estimate = None if median is None else now + timedelta(seconds=median)
     return StartedBackup(backup_id=request.backup_id, status=RunStatus.QUEUED, estimated_completion=estimate)
 

@@ -37,8 +37,9 @@ class DatabaseSummary(BaseModel):
     @classmethod
     def of(cls, config: DatabaseConfig, now: datetime) -> Self:
         """The answer about a database, with its health by its runs."""
-        recent = history.recent(config.id, RECENT)
-        last_verified = next(history.verified(config.id), None)
+        recent = history.recent(config.id, RECENT, tenant=config.tenant_id, since=config.created_at)
+        verified = history.verified(config.id, tenant=config.tenant_id, since=config.created_at)
+        last_verified = next(verified, None)
         shown = config.model_dump(include=set(cls.model_fields))
         return cls(
             **shown,

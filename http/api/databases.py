@@ -133,5 +133,5 @@ def _let_backups_expire(database: DatabaseConfig) -> None:
     def expiring(run: RunRecord) -> RunRecord:
         return run.model_copy(update={"expires_at": run.started_at + kept_for})
 
-    for run in history.present(database.id):
+    for run in history.present(database.id, tenant=database.tenant_id, since=database.created_at):
         history.update(run.backup_id, expiring)

@@ -10,9 +10,10 @@ from shared.errors import ConfigurationUnavailable
 from shared.history.counters import ALL, count
 from shared.history.index import ensure_entry, find_entry, note_counted
 from shared.history.rows import HISTORY, cells_of, run_from
+from shared.models.database import EPOCH
 from shared.models.run import RunRecord, RunStatus
 from shared.storage import tables
-from shared.storage.tables import Row
+from shared.storage.tables import Cell, Row
 
 TRIES = 50
 
@@ -53,25 +54,28 @@ def mark_deleted(backup_id: str, moment: datetime) -> None:
     update(backup_id, lambda run: run.model_copy(update={"deleted_at": run.deleted_at or moment}))
 
 
-def recent(database_id: str, count: int) -> list[RunRecord]:
-    """The last `count` runs of a database, newest first."""
-    rows = tables.query(HISTORY, "PartitionKey eq @database", {"database": database_id}, page_rows=count)
-    return [run_from(row) for row in islice(rows, count)]
+def recent(database_id: str, count: int, *, tenant: str | None, since: datetime = EPOCH) -> list[RunRecord]:
+    """The last `count` runs of a database, newest first.
+
+    An id may be given again after its database was deleted: `tenant`, and `since` the creation of the database, keep
+    the runs of the earlier one apart, here and below. Tenant None is the product itself.
+    """
+    return list(islice(_where(database_id, tenant, since, page_rows=count), count))
 
 
-def present(database_id: str) -> list[RunRecord]:
+def present(database_id: str, *, tenant: str | None, since: datetime = EPOCH) -> list[RunRecord]:
     """The finished runs of a database whose blob was not deleted, newest first: what retention decides on."""
-    return [run for run in _where(database_id, "Present eq true") if run.status.is_final]
+    return [run for run in _where(database_id, tenant, since, "Present eq true") if run.status.is_final]
 
 
-def verified(database_id: str) -> Iterator[RunRecord]:
+def verified(database_id: str, *, tenant: str | None, since: datetime = EPOCH) -> Iterator[RunRecord]:
     """The proven backups of a database that are still there, newest first; read as far as they are asked for."""
-    return _where(database_id, "Verified eq true")
+    return _where(database_id, tenant, since, "Verified eq true")
 
 
-def median_seconds(database_id: str, count: int = 3) -> float | None:
+def median_seconds(database_id: str, count: int = 3, *, tenant: str | None, since: datetime = EPOCH) -> float | None:
     """How long the last `count` completed runs of a database took, in the middle; None when there was none."""
-    completed = islice(_where(database_id, f"Status eq '{RunStatus.COMPLETED}'"), count)
+    completed = islice(_where(database_id, tenant, since, f"Status eq '{RunStatus.COMPLETED}'"), count)
     seconds = [(run.ended_at - run.started_at).total_seconds() for run in completed if run.ended_at]
     return median(seconds) if seconds else None
 
@@ -125,6 +129,17 @@ def _count(run: RunRecord) -> None:
     raise ConfigurationUnavailable(f"The history of {run.backup_id} is written by too many at once.")
 
 
-def _where(database_id: str, condition: str) -> Iterator[RunRecord]:
-    rows = tables.query(HISTORY, f"PartitionKey eq @database and {condition}", {"database": database_id}, page_rows=100)
+def _where(
+    database_id: str, tenant: str | None, since: datetime, condition: str = "", *, page_rows: int = 100
+) -> Iterator[RunRecord]:
+    # Keys are the inverted time in whole seconds, a hyphen and the id; the full stop is the sign after the hyphen.
+    conditions = ["PartitionKey eq @database", "RowKey lt @since"]
+    since_key = f"{naming.newest_first(since.replace(microsecond=0))}."
+    parameters: dict[str, Cell] = {"database": database_id, "since": since_key}
+    if tenant is not None:
+        conditions.append("TenantId eq @tenant")
+        parameters["tenant"] = tenant
+    if condition:
+        conditions.append(condition)
+    rows = tables.query(HISTORY, " and ".join(conditions), parameters, page_rows=page_rows)
     return (run_from(row) for row in rows)

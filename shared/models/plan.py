@@ -4,7 +4,7 @@ from pydantic import AwareDatetime
 
 from shared.errors import ErrorValue
 from shared.models import Value
-from shared.models.database import DatabaseConfig, Rung, Server
+from shared.models.database import EPOCH, DatabaseConfig, Rung, Server
 from shared.models.inventory import Probe
 from shared.models.operation import Comparison, OperationRecord
 from shared.models.run import Attempt, BackupRequest, Dump, RunPlan, RunRecord, RunStatus, Tool, Trigger
@@ -105,6 +105,8 @@ class RetentionRequest(Value):
 
     database_id: str
     tenant_id: str
+    created_at: AwareDatetime = EPOCH
+    """When the database was configured: backups of an earlier one that had its id are not ours to delete."""
     retention_days: int
     now: AwareDatetime
 

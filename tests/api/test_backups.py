@@ -105,7 +105,7 @@ class TestTriggering:
 
         refused(api.post(f"/databases/{database}/backup"), 503)
 
-        (run,) = history.recent(database, 5)
+        (run,) = history.recent(database, 5, tenant=None)
         assert (run.status, run.error) == (RunStatus.FAILED, api.durable.failure.value())
         assert claims.holder(database) is None
         api.durable.failure = None

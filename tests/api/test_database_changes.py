@@ -168,7 +168,7 @@ class TestDeleting:
 
     def test_backups_are_kept_unless_they_shall_expire(self, api: Api) -> None:
         kept, expiring = created(api, retention_days=7), created(api, retention_days=7)
-        moment = clock.now().replace(microsecond=0) - timedelta(days=1)
+        moment = clock.now().replace(microsecond=0) + timedelta(seconds=1)  # after the databases were created
         runs = {
             id: run_record(moment, database_id=id, tenant_id=settings().tenant_id, seed=id) for id in (kept, expiring)
         }

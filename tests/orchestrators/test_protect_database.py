@@ -32,7 +32,7 @@ def due_at_noon(server: DatabaseServer, database: str, **fields: Any) -> Databas
 
 
 def runs(database: DatabaseConfig) -> list[RunRecord]:
-    return history.recent(database.id, 10)
+    return history.recent(database.id, 10, tenant=None)
 
 
 def phase(life: Life, database: DatabaseConfig) -> str:

@@ -126,7 +126,7 @@ def month(
         run_sql(postgresql_server(), ["CREATE TABLE t (id int)", "INSERT INTO t VALUES (1)"], database=database)
         made = protected_database(database)
         seen = asyncio.run(live(tmp_path / "hub.sqlite", plans, made, clock))
-    return seen, list(reversed(history.recent(made.id, 500))), made
+    return seen, list(reversed(history.recent(made.id, 500, tenant=None))), made
 
 
 def test_every_due_time_of_a_month_is_answered_once_and_no_generation_grows_long(

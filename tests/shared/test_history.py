@@ -330,9 +330,9 @@ def test_a_count_without_counters_stops_and_says_so(runs: Recorder, monkeypatch:
 def test_recent_runs_are_the_last_ones_of_their_database(runs: Recorder) -> None:
     made = [runs.record(status) for status in (COMPLETED, FAILED, RUNNING)]
 
-    assert history.recent(runs.database, 2) == [made[2], made[1]]
-    assert history.recent(runs.database, 9) == made[::-1]
-    assert history.recent(fresh_id(), 9) == []
+    assert history.recent(runs.database, 2, tenant=runs.tenant) == [made[2], made[1]]
+    assert history.recent(runs.database, 9, tenant=runs.tenant) == made[::-1]
+    assert history.recent(fresh_id(), 9, tenant=runs.tenant) == []
 
 
 def test_retention_is_given_what_has_a_blob_and_health_what_is_proven(runs: Recorder) -> None:
@@ -345,19 +345,34 @@ def test_retention_is_given_what_has_a_blob_and_health_what_is_proven(runs: Reco
     history.mark_deleted(deleted.backup_id, START)
     newest = runs.record(COMPLETED)
 
-    assert history.present(runs.database) == [newest, partial, unproven, proven]
-    assert list(history.verified(runs.database)) == [newest, proven]
-    assert next(history.verified(runs.database)) == newest
+    assert history.present(runs.database, tenant=runs.tenant) == [newest, partial, unproven, proven]
+    assert list(history.verified(runs.database, tenant=runs.tenant)) == [newest, proven]
+    assert next(history.verified(runs.database, tenant=runs.tenant)) == newest
+
+
+def test_runs_of_an_earlier_database_that_had_the_same_id_are_not_among_its_own(runs: Recorder) -> None:
+    earlier = runs.record(hours=0)
+    created_at = START + timedelta(hours=1, microseconds=500)
+    runs.record(hours=2, tenant_id="another tenant")
+    own = runs.record(hours=1)  # within the second of the creation
+
+    whose: Any = {"tenant": runs.tenant, "since": created_at}
+    assert history.recent(runs.database, 9, **whose) == [own]
+    assert history.present(runs.database, **whose) == [own]
+    assert list(history.verified(runs.database, **whose)) == [own]
+    assert history.median_seconds(runs.database, **whose) == 60
+    assert history.recent(runs.database, 9, tenant=runs.tenant) == [own, earlier]
+    assert len(history.recent(runs.database, 9, tenant=None)) == 3
 
 
 def test_r_251_the_usual_duration_is_the_median_of_the_last_three_completed_runs(runs: Recorder) -> None:
-    assert history.median_seconds(runs.database) is None
+    assert history.median_seconds(runs.database, tenant=runs.tenant) is None
     for seconds in (1000, 10, 60, 20):
         run = runs.make(COMPLETED)
         history.record(run.model_copy(update={"ended_at": run.started_at + timedelta(seconds=seconds)}))
     runs.record(FAILED)
 
-    assert history.median_seconds(runs.database) == 20
+    assert history.median_seconds(runs.database, tenant=runs.tenant) == 20
 
 
 def test_br_90_a_run_with_megabytes_of_text_is_cut_not_lost(runs: Recorder) -> None:
