@@ -8,7 +8,7 @@ import re
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from shared.errors import InvalidRequest, UnknownHost
+from shared.errors import ConnectionFailed, InvalidRequest, UnknownHost
 from shared.models.database import DatabaseType
 from shared.settings import settings
 
@@ -45,11 +45,18 @@ def is_allowed_network(host: str) -> bool:
 
 
 def resolve(host: str, port: int, type: DatabaseType) -> list[str]:
-    """The addresses behind `host`, each judged; InvalidRequest when one is refused, UnknownHost when there is none."""
+    """The addresses behind `host`, each judged; InvalidRequest when one is refused, UnknownHost when there is none.
+
+    Raises ConnectionFailed when the name servers do not answer now: the host may well exist.
+    """
     check_host(host, type)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as failure:
+        if failure.errno == socket.EAI_AGAIN:
+            raise ConnectionFailed(
+                f"The name servers do not answer for {host}; see the DNS of the network. It is tried again."
+            ) from failure
         raise UnknownHost(f"The host name {host} does not exist; check it, or the DNS of the network.") from failure
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for text in addresses:

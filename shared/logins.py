@@ -10,8 +10,8 @@ from shared.settings import settings
 def login_for(server: Server) -> Login:
     """The login that configuration names. The host is resolved and judged right before it is used.
 
-    Raises UnknownHost, UnsupportedServer when the host lies where databases must not, InvalidCredentials without a
-    stored password, ConfigurationUnavailable.
+    Raises UnknownHost, ConnectionFailed without name servers, UnsupportedServer when the host lies where databases must
+    not, InvalidCredentials without a stored password, ConfigurationUnavailable.
     """
     try:
         hosts.resolve(server.host, server.port, server.type)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared import hosts
-from shared.errors import InvalidRequest, UnknownHost
+from shared.errors import ConnectionFailed, InvalidRequest, UnknownHost
 from shared.models.database import DatabaseType
 from shared.settings import settings
 
@@ -149,3 +149,13 @@ def test_a_name_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
     with pytest.raises(UnknownHost, match=r"nowhere\.example\.com"):
         hosts.resolve("nowhere.example.com", 3306, AZURE)
+
+
+def test_name_servers_that_do_not_answer_now_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silence(*question: object, **how: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silence)
+
+    with pytest.raises(ConnectionFailed, match=r"db\.example\.com"):
+        hosts.resolve("db.example.com", 3306, AZURE)
