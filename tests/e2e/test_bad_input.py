@@ -23,7 +23,7 @@ from tests.support.databases import (
 )
 from tests.support.engines import user
 from tests.support.installation import Installation
-from tests.support.interference import dumps_held_up, end_session_of_dump, locked, waiting_dump
+from tests.support.interference import dumps_held_up, end_session_of_dump, locked, until, waiting_dump
 from tests.support.loopback_ports import closed_port
 from tests.support.stored_state import LOGS, stored_state
 
@@ -218,6 +218,35 @@ def test_a_blob_that_does_not_come_back_as_it_went_is_rejected(awkward: AwkwardI
         fails(awkward, database_id, "backup_corrupted", "SHA-256", container_of(awkward, database_id))
 
         awkward.proxy.heal()
+        works(awkward, database_id)
+
+
+def test_a_store_that_does_not_give_back_what_it_took_proves_nothing(awkward: AwkwardInstallation) -> None:
+    server = postgresql_server()
+    with small(server) as name:
+        database_id = awkward.register(server, name)
+        awkward.proxy.answer(403, "AuthorizationPermissionMismatch", to="read", times=100)
+
+        fails(awkward, database_id, "storage_denied", container_of(awkward, database_id), "role")
+
+        awkward.proxy.heal()
+        works(awkward, database_id)
+
+
+def test_a_table_that_went_between_the_look_and_the_dump_is_missed(awkward: AwkwardInstallation) -> None:
+    server = postgresql_server()
+    with small(server) as name:
+        database_id = awkward.register(server, name)
+        before = awkward.proxy.seen["container"]
+        awkward.proxy.latency_seconds = 2  # the dump begins with a question about its container
+
+        backup_id = awkward.trigger(database_id)
+        until(lambda: awkward.proxy.seen["container"] > before, "the beginning of the dump")
+        run_sql(server, ["DROP TABLE second_one"], database=name)
+        awkward.proxy.heal()
+
+        run = awkward.ended(f"/backups/{backup_id}/status")
+        failed(awkward, database_id, run, "backup_corrupted", "public.second_one")
         works(awkward, database_id)
 
 
