@@ -5,6 +5,7 @@ from datetime import timedelta
 from shared import claims, config, history
 from shared.crash_points import crash_point
 from shared.durable import activity
+from shared.errors import Replaced
 from shared.models.plan import BeginRequest
 from shared.models.run import RetryPolicy, RunPlan, RunRecord, RunStatus
 from shared.settings import settings
@@ -14,11 +15,17 @@ CLAIM_SECONDS = 600
 
 @activity
 def begin_run(begin: BeginRequest) -> RunPlan:
-    """All that the run works with. Raises Conflict, Cancelled, or NotFound when the configuration is gone."""
+    """All that the run works with. Raises Conflict, Cancelled, or NotFound when the configuration is gone.
+
+    Raises Replaced for a run that has its end already: whoever started it was told that it could not be started.
+    """
     request = begin.request
     claims.take(request.database_id, request.backup_id, CLAIM_SECONDS)
     claims.keep(request.database_id, request.backup_id, seconds=CLAIM_SECONDS)
     crash_point("after_claim")
+    known = history.get(request.backup_id, tenant=None)
+    if known is not None and known.status.is_final:
+        raise Replaced(f"{request.backup_id} was given up as {known.status} before it could begin.")
     database = config.databases.get(request.database_id, tenant=request.tenant_id)
     configuration = settings()
     plan = RunPlan(

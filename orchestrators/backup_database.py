@@ -14,13 +14,13 @@ from orchestrators.insist import insist
 from shared.durable import Context, Steps, orchestrator
 from shared.errors import BackupError, BreakerOpen, Cancelled, ErrorValue, Origin, Timeout
 from shared.models.plan import BeginRequest, Notice, RetentionRequest, RunEnd
-from shared.models.run import Attempt, AttemptRequest, BackupRequest, RunOutcome, RunPlan, RunStatus, Trigger
+from shared.models.run import Attempt, AttemptRequest, BackupRequest, RunPlan, RunStatus, Trigger
 from shared.retries import retry_delay
 
 
 @orchestrator
-def backup_database(context: Context, request: BackupRequest) -> Steps[RunOutcome]:
-    """One run from its claim to its notice."""
+def backup_database(context: Context, request: BackupRequest) -> Steps[RunEnd]:
+    """One run from its claim to its notice; what it gives is its end, for whoever finds it not recorded."""
     started_at = context.now
     plan: RunPlan | None = None
     attempts, attempt = 0, Attempt()
@@ -45,8 +45,8 @@ def backup_database(context: Context, request: BackupRequest) -> Steps[RunOutcom
         attempt=attempt,
         error=error,
     )
-    yield from finish(context, end, plan)
-    return RunOutcome(backup_id=request.backup_id, status=end.status, error=error)
+    yield from finish(context, end)
+    return end
 
 
 def begin(context: Context, request: BackupRequest) -> Steps[RunPlan]:
@@ -87,7 +87,7 @@ def try_until_done(context: Context, plan: RunPlan) -> Steps[tuple[int, Attempt]
         number += 1
 
 
-def finish(context: Context, end: RunEnd, plan: RunPlan | None) -> Steps[None]:
+def finish(context: Context, end: RunEnd) -> Steps[None]:
     """Records the end and frees the claim, tells the breaker, then retention and notice; each may run twice."""
     request = end.request
     context.tell("recording")
@@ -97,9 +97,9 @@ def finish(context: Context, end: RunEnd, plan: RunPlan | None) -> Steps[None]:
     if end.error is None or (end.error.origin is Origin.DATABASE and end.attempts):
         outcome = Report(backup_id=request.backup_id, now=context.now, succeeded=end.error is None)
         yield from report.call(context, request.database_id, outcome)
-    if end.status is RunStatus.COMPLETED and plan is not None:
+    if end.status is RunStatus.COMPLETED and end.plan is not None:
         context.tell("applying retention")
-        yield from insist(context, apply_retention, retention_for(plan, context.now))
+        yield from insist(context, apply_retention, retention_for(end.plan, context.now))
     context.tell("notifying")
     notice = Notice(
         backup_id=request.backup_id,

@@ -1,4 +1,4 @@
-"""Ends a run whose own plan is gone: somebody terminated or purged it, so nobody else records it."""
+"""Ends a run that is not recorded although its own plan is over: somebody ended that one, or the tables were silent."""
 
 from entities.backup_slots import INSTALLATION, SlotRelease, release
 from orchestrators.backup_database import finish
@@ -9,7 +9,7 @@ from shared.models.plan import Done, RunEnd
 @orchestrator
 def end_lost_run(context: Context, request: RunEnd) -> Steps[Done]:
     """Writes the row, frees claim and slot, sends the notice. Repeatable."""
-    yield from finish(context, request, None)
+    yield from finish(context, request)
     # The plan that asked for a scheduled run's slot may be gone too.
     yield from release.call(context, INSTALLATION, SlotRelease(owner=request.request.backup_id))
     return Done()

@@ -100,5 +100,5 @@ def claim_and_run(context: Context, run: BackupRequest) -> Steps[bool]:
             ended_at=context.now,
             error=error.value(),
         )
-        yield from finish(context, broken, None)
+        yield from finish(context, broken)
     return True

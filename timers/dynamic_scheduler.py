@@ -7,11 +7,12 @@ import logging
 from contextlib import suppress
 from datetime import timedelta
 
+from orchestrators.backup_database import backup_database
 from orchestrators.end_lost_run import end_lost_run
 from orchestrators.protect_database import protect_database
 from shared import clock, config, history
-from shared.durable_client import DurableClient, timer
-from shared.errors import BackupError, Conflict, WorkerLost
+from shared.durable_client import DurableClient, PlanStatus, timer
+from shared.errors import Conflict, WorkerLost
 from shared.models.database import DatabaseConfig
 from shared.models.plan import RunEnd
 from shared.models.run import BackupRequest, ProtectRequest, RunRecord, RunStatus
@@ -33,7 +34,7 @@ def dynamic_scheduler(client: DurableClient) -> None:
         try:
             start_missing_plan(client, database)
             end_lost_runs(client, database)
-        except BackupError:
+        except Exception:  # also a fault of ours with one database must keep no other waiting
             log.exception("database not reconciled", extra={"database_id": database.id})
 
 
@@ -46,14 +47,26 @@ def start_missing_plan(client: DurableClient, database: DatabaseConfig) -> None:
 
 
 def end_lost_runs(client: DurableClient, database: DatabaseConfig) -> None:
-    """Ends the runs whose plan is gone: terminated by hand, or purged."""
+    """Ends the runs whose plan is over without a record: terminated by hand, purged, or not heard by the tables."""
     for run in history.recent(database.id, RUNS_LOOKED_AT, tenant=None):
         is_young = clock.now() - run.started_at < JUST_ASKED_FOR
-        if run.status.is_final or is_young or client.status(run.backup_id).running:
+        if run.status.is_final or is_young:
+            continue
+        plan = client.status(run.backup_id)
+        if plan.running:
             continue
         with suppress(Conflict):  # it is being ended
-            client.start(end_lost_run, lost(run), instance_id=f"{run.backup_id}-lost")
+            end = end_told_by(plan) or lost(run)
+            client.start(end_lost_run, end, instance_id=f"{run.backup_id}-lost")
             log.error("lost run ended", extra={"database_id": database.id, "backup_id": run.backup_id})
+
+
+def end_told_by(plan: PlanStatus) -> RunEnd | None:
+    """The end that a run's plan gave although it could not record it; None when it gave none."""
+    if plan.runtime_status != "Completed":
+        return None
+    end = backup_database.result_of(plan.output)
+    return end if isinstance(end, RunEnd) else None
 
 
 def lost(run: RunRecord) -> RunEnd:

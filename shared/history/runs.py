@@ -21,9 +21,9 @@ TRIES = 50
 def record(run: RunRecord) -> None:
     """Writes the row of a run, or writes it anew; counts the run once however often it is recorded.
 
-    The first final status stays: a later record with another status changes nothing. When the blob was deleted, when
-    the notice was sent, and what a later record does not know of the database stay too. What is too long for a row is
-    cut. The tables cannot be written at once, so this may end anywhere between; called again, it does what is missing.
+    The first end stays: a later record changes nothing, whatever it says; `update` does. What the record of the end
+    does not know of the database stays too. What is too long for a row is cut. The tables cannot be written at once,
+    so this may end anywhere between; called again, it does what is missing.
     """
     ensure_entry(run)
     _count(_change(run, lambda stored: _merged(stored, run)))
@@ -83,11 +83,9 @@ def median_seconds(database_id: str, count: int = 3, *, tenant: str | None, sinc
 def _merged(stored: RunRecord | None, run: RunRecord) -> RunRecord:
     if stored is None:
         return run
-    if stored.status.is_final and run.status is not stored.status:
+    if stored.status.is_final:
         return stored
     kept = {
-        "deleted_at": run.deleted_at or stored.deleted_at,
-        "notified_at": run.notified_at or stored.notified_at,
         # Who ends a run that could not begin, or whose plan is gone, has not read its configuration.
         "database_name": run.database_name or stored.database_name,
         "database_type": run.database_type or stored.database_type,

@@ -170,14 +170,6 @@ class Evidence(Value):
     error: ErrorValue | None = None
 
 
-class RunOutcome(Value):
-    """How a run ended."""
-
-    backup_id: str
-    status: RunStatus
-    error: ErrorValue | None = None
-
-
 class Attempt(Value):
     """How one attempt ended: with a verified blob, or with an error."""
 

@@ -18,11 +18,13 @@ from local.servers import DatabaseServer
 from orchestrators.insist import PATIENCE
 from shared import claims, history
 from shared.durable import Activity
-from shared.errors import BackupError, ConfigurationUnavailable, StorageDenied, StorageUnavailable
-from shared.models.run import RunRecord, RunStatus
+from shared.errors import ConfigurationUnavailable, StorageDenied, StorageUnavailable
+from shared.models.run import BackupRequest, RunRecord, RunStatus, Trigger
 from shared.storage.blobs import list_blobs
 from tests.support.cloud import forget_settings
-from tests.support.plans import LONGEST, Life, Scenario, register
+from tests.support.failing import Failing
+from tests.support.in_process import start
+from tests.support.plans import LONGEST, Life, Scenario, new_backup_id, register
 
 Live = Callable[[Scenario], None]
 
@@ -31,25 +33,6 @@ def row(backup_id: str) -> RunRecord:
     found = history.get(backup_id, tenant=None)
     assert found is not None
     return found
-
-
-class Failing:
-    """An activity that fails a number of times, for ever by default, and works then; it may do its work before."""
-
-    def __init__(
-        self, patch: pytest.MonkeyPatch, step: Activity[Any, Any], error: BackupError, times: int = 1000, **how: bool
-    ) -> None:
-        self._run, self._error, self._left = step.run, error, times
-        self._works_before = how.get("works_before", False)
-        patch.setattr(step, "run", self)
-
-    def __call__(self, request: Any) -> Any:
-        if self._left:
-            self._left -= 1
-            if self._works_before:
-                self._run(request)
-            raise self._error
-        return self._run(request)
 
 
 def test_a_commit_whose_answers_are_lost_leaves_no_blob(
@@ -173,3 +156,29 @@ def test_a_run_waits_for_a_slot_through_silent_tables_and_then_says_so(
     live(scenario)
 
     assert (row(asked[0]).error or pytest.fail("no error")).code == "configuration_unavailable"
+
+
+def test_a_run_that_begins_although_its_start_was_told_to_have_failed_makes_no_backup(
+    live: Live, postgresql: DatabaseServer, source: str
+) -> None:
+    database = register(postgresql, source)
+    asked: list[str] = []
+    given_up = ConfigurationUnavailable("The durable engine did not start it.").value()
+
+    async def scenario(life: Life) -> None:
+        backup_id = new_backup_id(life.clock.now())
+        request = BackupRequest(
+            backup_id=backup_id, database_id=database.id, tenant_id=database.tenant_id, trigger=Trigger.MANUAL
+        )
+        history.record(
+            RunRecord(**request.model_dump(), status=RunStatus.FAILED, started_at=life.clock.now(), error=given_up)
+        )
+        await start(life.hub, "backup_database", request.model_dump(mode="json"), instance_id=backup_id)
+        await life.live(seconds=1)
+        asked.append(backup_id)
+
+    live(scenario)
+
+    assert (row(asked[0]).status, row(asked[0]).error) == (RunStatus.FAILED, given_up)
+    assert not list(list_blobs(database.storage_container))
+    assert claims.holder(database.id) is None

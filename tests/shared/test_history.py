@@ -127,16 +127,19 @@ def test_a_final_row_stays_as_it_ended(runs: Recorder, late: RunStatus) -> None:
     assert runs.page(status=late).total == 0
 
 
-def test_the_same_end_recorded_again_may_add_to_the_row_but_not_take_its_marks(runs: Recorder) -> None:
+def test_the_same_end_recorded_late_takes_nothing_that_was_learned_since(runs: Recorder) -> None:
     run = runs.record(COMPLETED, rung=Rung.READABLE)
     history.mark_deleted(run.backup_id, START)
-    history.update(run.backup_id, lambda stored: stored.model_copy(update={"notified_at": START}))
+    corrupted = ErrorValue(code="backup_corrupted", message="It does not pass any more.", retry=False)
+    learned = history.update(
+        run.backup_id, lambda stored: stored.model_copy(update={"verified_at": None, "error": corrupted})
+    )
 
-    history.record(run.model_copy(update={"rung": Rung.RESTORED}))
+    history.record(run)
 
-    stored = history.get(run.backup_id, tenant=None)
-    assert stored is not None
-    assert (stored.rung, stored.deleted_at, stored.notified_at) == (Rung.RESTORED, START, START)
+    assert history.get(run.backup_id, tenant=None) == learned
+    assert learned is not None
+    assert not learned.is_verified
 
 
 def test_an_update_changes_all_but_the_status(runs: Recorder) -> None:

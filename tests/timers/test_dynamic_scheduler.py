@@ -14,14 +14,18 @@ from azure.durable_functions.models.utils import http_utils
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from activities.record_run import record_run
 from local.servers import DatabaseServer
 from local.taskhub.client_links import RPC_PREFIX, WEBHOOK_PREFIX
 from local.taskhub.management import management_routes
+from orchestrators.insist import PATIENCE
 from shared import claims, history, naming
 from shared.durable_client import DurableClient
+from shared.errors import ConfigurationUnavailable
 from shared.models.database import DatabaseConfig
 from shared.models.run import RunRecord, RunStatus, Trigger
 from tests.support.configuration import set_key
+from tests.support.failing import Failing
 from tests.support.loopback_ports import closed_port
 from tests.support.plans import NOON, TENANT, Life, Scenario, register
 from timers.dynamic_scheduler import dynamic_scheduler
@@ -165,6 +169,30 @@ def test_a_run_without_a_plan_is_ended_told_and_its_claim_freed(
     )
     assert run.notified_at is not None
     assert caplog.text.count(f"backup failed: {lost.backup_id}") == 1
+    assert claims.holder(database.id) is None
+
+
+def test_a_proven_backup_that_silent_tables_did_not_note_is_not_lost(
+    live: Live, postgresql: DatabaseServer, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BR-89."""
+    database = register(postgresql, source)
+    Failing(monkeypatch, record_run, ConfigurationUnavailable("Silence."), times=PATIENCE.retries + 1)
+
+    async def scenario(life: Life) -> None:
+        life.asked.append(await life.back_up(database))
+        await life.live(minutes=15)
+        row = history.get(life.asked[0], tenant=None)
+        assert row is not None
+        assert row.status is RunStatus.IN_PROGRESS
+        await tick(life)
+        row = history.get(life.asked[0], tenant=None)
+        assert row is not None
+        assert row.is_verified
+        assert row.blob is not None
+
+    live(scenario)
+
     assert claims.holder(database.id) is None
 
 
