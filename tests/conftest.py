@@ -5,7 +5,7 @@ import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -13,6 +13,9 @@ import pytest
 from tests.support.clean_environment import remove_our_settings
 from tests.support.leftovers import SESSION_VARIABLE, end_leftovers, end_shared_servers
 from tests.support.loopback import refuse_other_addresses
+
+if TYPE_CHECKING:
+    from local.cloud.cloud import LocalCloud
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,6 +48,19 @@ def shared_servers() -> Iterator[None]:
     """What tests share ends with the session."""
     yield
     end_shared_servers()
+
+
+@pytest.fixture
+def cloud() -> "Iterator[LocalCloud]":
+    """The local cloud that all tests share, with the settings of this process pointing to it."""
+    # Only now: such imports need the standard library's http, which pytest_configure looks after.
+    from tests.support.cloud import forget_settings, running_cloud
+
+    running = running_cloud()
+    os.environ.update(running.environment())
+    forget_settings()
+    yield running
+    forget_settings()
 
 
 @pytest.fixture(autouse=True)

@@ -6,14 +6,11 @@ import pytest
 
 from local.cloud.cloud import LocalCloud
 from local.servers import DatabaseServer
-from tests.shared.conftest import cloud, session_cloud
 from tests.support.azurite import end_plain_azurite, plain_azurite
 from tests.support.cloud import forget_settings
 from tests.support.databases import mariadb_server, postgresql_server
 from tests.support.fault_proxy import FaultProxy
 from tests.support.storage import storage_account
-
-__all__ = ["cloud", "session_cloud"]
 
 
 @pytest.fixture(scope="session")

@@ -8,23 +8,17 @@ import pytest
 from local.cloud.cloud import LocalCloud
 from shared.config import store
 from tests.api.client import Api
-from tests.support.cloud import forget_settings, running_cloud
-
-
-@pytest.fixture
-def cloud() -> Iterator[LocalCloud]:
-    """The cloud, with the settings of this process pointing to it; databases on this machine are allowed."""
-    cloud = running_cloud()
-    os.environ.update(cloud.environment())
-    os.environ["ALLOWED_NETWORKS"] = "127.0.0.0/8"
-    forget_settings()
-    yield cloud
-    forget_settings()
+from tests.support.cloud import forget_settings
 
 
 @pytest.fixture
 def api(cloud: LocalCloud) -> Iterator[Api]:
-    """The API, and what it asked of its durable client; it ends with an empty configuration."""
+    """The API, and what it asked of its durable client; databases on this machine are allowed.
+
+    It ends with an empty configuration.
+    """
+    os.environ["ALLOWED_NETWORKS"] = "127.0.0.0/8"  # undone with all that a test puts there
+    forget_settings()
     yield Api(cloud)
     for setting in store.read_all(""):
         store.erase(setting.key)

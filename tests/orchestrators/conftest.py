@@ -10,12 +10,9 @@ from local.cloud.cloud import LocalCloud
 from local.servers import DatabaseServer
 from local.taskhub.clock import FakeClock
 from shared.config import store
-from tests.shared.conftest import cloud, session_cloud
 from tests.support.cloud import forget_settings
 from tests.support.databases import fresh_database, postgresql_server, run_sql
 from tests.support.plans import NOON, Scenario, live_through
-
-__all__ = ["cloud", "session_cloud"]
 
 
 @pytest.fixture

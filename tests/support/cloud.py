@@ -63,7 +63,7 @@ def running_cloud() -> LocalCloud:
 
 
 def stop_cloud() -> None:
-    """Ends it, if it was started. A session fixture calls it, before the processes left behind are looked for."""
+    """Ends it, if it was started. The end of the session does, before the processes left behind are looked for."""
     if _running:
         forget_settings()
         # The clients' idle connections go first; over TLS the servers would wait for their goodbye.
