@@ -74,6 +74,7 @@ def main() -> None:
             print_table(
                 f"{server.family}: {size:.0f} MB, {len(os.sched_getaffinity(0))} cores", _figures(server, rounds)
             )
+            _tell_of_others(rounds)
         print(f"\nMeasuring memory between 100 MB and {chosen.gibibytes} GiB ...", flush=True)
         growth = measure_growth(installed.folder, chosen.gibibytes, configured(installed.servers[0]), run_worker)
         print_table("whatever the engine", growth)
