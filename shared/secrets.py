@@ -46,6 +46,11 @@ def store(slug: str, credentials: Credentials) -> None:
     _set(password_secret(slug), credentials.password.get_secret_value())
 
 
+def store_username(slug: str, username: str) -> None:
+    """Stores a new version of the user name alone: a password that somebody stores at this moment stays the latest."""
+    _set(username_secret(slug), username)
+
+
 def remove(slug: str) -> None:
     """Deletes both secrets; those that are gone already are fine. Key Vault keeps them recoverable for a while."""
     for name in (password_secret(slug), username_secret(slug)):

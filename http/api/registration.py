@@ -14,6 +14,9 @@ from shared.secrets import Credentials
 
 T = TypeVar("T", DatabaseConfig, TargetConfig)
 
+CLAIM_SECONDS = 300
+"""Longer than two secrets take whose deletion must be taken back first."""
+
 
 def register(documents: Documents[T], document: T, credentials: Credentials) -> None:
     """Stores the password first, then the document; what cannot be finished is taken back. Raises Conflict."""
@@ -36,13 +39,13 @@ def unregister(documents: Documents[T], document: T) -> None:
 
 
 def store_login(document: DatabaseConfig | TargetConfig, password: SecretStr | None) -> None:
-    """Stores the document's user name with `password`, or with the one that is stored already, if one is."""
-    if password is None:
-        try:
-            password = secrets.fetch(document.secret_slug).password
-        except InvalidCredentials:
-            return
-    secrets.store(document.secret_slug, Credentials(document.username, password))
+    """Stores the document's user name with `password`, or beside the one that is stored already, if one is."""
+    if password is not None:
+        secrets.store(document.secret_slug, Credentials(document.username, password))
+        return
+    with suppress(InvalidCredentials):
+        secrets.fetch(document.secret_slug)
+        secrets.store_username(document.secret_slug, document.username)
 
 
 @contextmanager
@@ -54,7 +57,7 @@ def _reserved(document: DatabaseConfig | TargetConfig) -> Iterator[None]:
     name = document.id if isinstance(document, DatabaseConfig) else document.secret_slug
     owner = f"create-{naming.random_six()}"
     try:
-        claims.take(name, owner)
+        claims.take(name, owner, CLAIM_SECONDS)
     except Conflict as taken:
         raise Conflict(f"The id {document.id} is being created, or still backed up. Try again in a minute.") from taken
     try:

@@ -83,6 +83,17 @@ class TestChanging:
 
         assert vault.get_secret(f"{slug}-password").value == "changed elsewhere"
 
+    def test_a_new_user_name_makes_no_version_of_the_password(self, api: Api) -> None:
+        """It would be older than one that somebody stores at the same moment, and yet the latest."""
+        id = created(api)
+        slug = config.databases.get(id, tenant=None).secret_slug
+        vault = SecretClient(settings().vault_url, credential())
+        before = vault.get_secret(f"{slug}-password").properties.version
+
+        api.put(f"/databases/{id}", {"username": "other"})
+
+        assert vault.get_secret(f"{slug}-password").properties.version == before
+
     def test_a_user_name_can_change_while_no_password_is_stored(self, api: Api) -> None:
         id = created(api)
         secrets.remove(config.databases.get(id, tenant=None).secret_slug)
