@@ -16,7 +16,7 @@ from orchestrators.verify_backup import verify_backup
 from shared import catalogue, clock, naming, operations, progress
 from shared.durable import Orchestrator
 from shared.durable_client import DurableClient
-from shared.errors import BackupError, Conflict, FieldError, InvalidRequest, NotFound
+from shared.errors import BackupError, Conflict, FieldError, InvalidRequest, NotFound, WorkerLost
 from shared.models.database import Rung, TargetConfig
 from shared.models.operation import OperationKind, OperationRecord, OperationStatus, RestoreRequest, VerifyRequest
 from shared.models.run import RunRecord, RunStatus
@@ -25,6 +25,7 @@ from shared.web import Admin, Durable, Operator, Reader
 
 router = APIRouter(tags=["Operations"])
 
+PLAN_IS_OVER = ("Completed", "Failed", "Canceled", "Terminated")
 USABLE = (RunStatus.COMPLETED, RunStatus.PARTIAL)
 
 
@@ -74,9 +75,9 @@ def restore(caller: Admin, durable: Durable, trail: Audit, backup_id: BackupId, 
 
 
 @router.get("/operations/{operation_id}", name="GetOperation", summary="How a verification or restore goes")
-def get_operation(caller: Reader, operation_id: OperationId) -> OperationAnswer:
+def get_operation(caller: Reader, durable: Durable, operation_id: OperationId) -> OperationAnswer:
     """The end comes with its evidence and the comparison, or with its error."""
-    operation = operation_of(caller, operation_id)
+    operation = _as_it_stands(caller, durable, operation_of(caller, operation_id))
     shown = progress.read(operation.id)
     is_over = operation.status in operations.FINAL
     percent = min(shown.percent, 99) if shown else 0
@@ -90,6 +91,19 @@ def get_operation(caller: Reader, operation_id: OperationId) -> OperationAnswer:
         bytes_read=shown.bytes_read if shown else 0,
         logs=shown.logs if shown else (),
     )
+
+
+def _as_it_stands(caller: Caller, durable: DurableClient, operation: OperationRecord) -> OperationRecord:
+    """The operation; failed when its plan is over although its row says it goes on: nobody will write that row."""
+    if operation.status in operations.FINAL or durable.status(operation.id).runtime_status not in PLAN_IS_OVER:
+        return operation
+    again = operation_of(caller, operation.id)  # it may have ended between the two questions
+    if again.status in operations.FINAL:
+        return again
+    lost = WorkerLost(
+        f"{operation.id} ended without a record of why. Ask for it again; what it made on the target may be there."
+    )
+    return again.model_copy(update={"status": OperationStatus.FAILED, "error": lost.value()})
 
 
 def _check_usable(run: RunRecord) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared import clock, history, operations, progress
+from shared.durable_client import PlanStatus
 from shared.errors import ConfigurationUnavailable, Conflict, RestoreFailed
 from shared.models.database import Rung
 from shared.models.operation import Comparison, OperationRecord, OperationStatus
@@ -239,6 +240,15 @@ class TestAsking:
 
         assert (answer["status"], answer["progress"]) == ("failed", 0)
         assert answer["error"] == {"code": "restore_failed", "message": "3 errors."}
+
+    @pytest.mark.parametrize("over", ["Completed", "Failed", "Canceled", "Terminated"])
+    def test_one_whose_plan_is_over_without_a_record_is_shown_as_failed(self, api: Api, over: str) -> None:
+        id = api.post(f"/backups/{backup().backup_id}/verify", {"rung": "stored"}).json()["operation_id"]
+        api.durable.plans[id] = PlanStatus(running=False, runtime_status=over)
+
+        shown = api.get(f"/operations/{id}").json()
+
+        assert (shown["status"], shown["error"]["code"]) == ("failed", "worker_lost")
 
     def test_one_of_another_tenant_is_not_found(self, api: Api) -> None:
         operation = self.noted(tenant_id="22222222-2222-2222-2222-222222222222")
