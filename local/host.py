@@ -16,12 +16,12 @@ from typing import NoReturn, Self
 
 from local.cloud.azurite import AzuriteFailed
 from local.cloud.cloud import LocalCloud
+from local.cloud.server import LoopbackServer
 from local.front import build_front
 from local.function_caller import FunctionCaller
 from local.functions import Function
 from local.home import HomeError, locked_home
 from local.host_settings import HostSettings, read_host_settings, read_local_settings, resolve_settings
-from local.http_server import serving
 from local.http_trigger import HttpTriggers
 from local.keys import keep_keys
 from local.log_file import host_log, output_log
@@ -123,7 +123,9 @@ class Host:
 
         triggers = HttpTriggers(app.routes, keep_keys(options.home / "keys.json"), caller)
         front = build_front(triggers, management_routes(self.hub), self.cloud.mint_token, _welcome(app, self.url))
-        await running.enter_async_context(serving(front, listener))
+        server = LoopbackServer(front, listener, certificate=None)
+        running.push_async_callback(server.stop)
+        await server.start()
         self._start_timers(running, app.timers, caller)
         self._report(f"ready at {self.url}")
 
@@ -189,7 +191,8 @@ def _limits(options: HostOptions, settings: HostSettings) -> PoolLimits:
 @contextmanager
 def _bound_socket(port: int) -> Iterator[socket.socket]:
     """A socket that nobody else can have; who connects early waits until the host serves."""
-    with socket.socket() as listener:
+    # Named as TCP, so that asyncio turns Nagle's algorithm off for its connections.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the port of a host that was just killed
         try:
             listener.bind((ADDRESS, port))

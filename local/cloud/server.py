@@ -1,4 +1,4 @@
-"""One ASGI application served over HTTPS on loopback, by a task of the running event loop."""
+"""One ASGI application served on loopback, by a task of the running event loop."""
 
 import asyncio
 import socket
@@ -20,9 +20,12 @@ class _QuietServer(uvicorn.Server):
 
 
 class LoopbackServer:
-    """Serves application on listener, a bound socket, with the key and certificate in one PEM file."""
+    """Serves application on listener, a bound socket: over HTTPS with the key and certificate in one PEM file.
 
-    def __init__(self, application: ASGIApp, listener: socket.socket, certificate: Path) -> None:
+    Without a certificate it serves plain HTTP.
+    """
+
+    def __init__(self, application: ASGIApp, listener: socket.socket, certificate: Path | None) -> None:
         self._listener = listener
         self._server = _QuietServer(
             uvicorn.Config(
@@ -30,7 +33,7 @@ class LoopbackServer:
                 ssl_certfile=certificate,
                 lifespan="off",
                 log_config=None,
-                log_level="error",
+                log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
@@ -49,7 +52,8 @@ class LoopbackServer:
         """Accepts nothing more, gives running requests STOP_SECONDS, closes the socket."""
         if self._task is not None:
             self._server.should_exit = True
-            await self._close_connections(self._task)
+            if self._server.config.is_ssl:
+                await self._close_connections(self._task)
             await self._task
             self._task = None
         self._listener.close()

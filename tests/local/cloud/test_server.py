@@ -34,11 +34,6 @@ class SlowApplication:
         await send({"type": "http.response.body", "body": b"done"})
 
 
-async def connect(certificates: Certificates, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    context = ssl.create_default_context(cafile=certificates.authority)
-    return await asyncio.open_connection("127.0.0.1", port, ssl=context)
-
-
 def ask_and_fall_silent(certificates: Certificates, port: int) -> ssl.SSLSocket:
     """A connection that has had one answer and does not read any more, not even TLS's goodbye."""
     context = ssl.create_default_context(cafile=certificates.authority)
@@ -64,13 +59,15 @@ def test_a_client_that_keeps_its_connection_does_not_hold_up_the_stop(certificat
     assert asyncio.run(stop_seconds()) < 1.5
 
 
-def test_a_running_request_is_answered_before_the_stop(certificates: Certificates) -> None:
+@pytest.mark.parametrize("secure", [True, False], ids=["https", "http"])
+def test_a_running_request_is_answered_before_the_stop(certificates: Certificates, secure: bool) -> None:
     async def answer() -> bytes:
         with listen(None) as listener:
             application = SlowApplication(0.3)
-            server = LoopbackServer(application, listener, certificates.server)
+            server = LoopbackServer(application, listener, certificates.server if secure else None)
             await server.start()
-            reader, writer = await connect(certificates, listener.getsockname()[1])
+            context = ssl.create_default_context(cafile=certificates.authority) if secure else None
+            reader, writer = await asyncio.open_connection(*listener.getsockname(), ssl=context)
             writer.write(REQUEST)
             await application.asked.wait()
 
