@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from local.servers import DatabaseServer
-from tests.support.crash import POINTS, CrashingInstallation, crashing_installation, fill
+from tests.support.bulk import fill
+from tests.support.crash import POINTS, RETENTION_DAYS, CrashingInstallation, crashing_installation
 from tests.support.databases import fresh_database, mariadb_server, postgresql_server
 from tests.support.stored_state import stored_state
 
-MEGABYTES = 40
+MEGABYTES = 24
 DUMP_TOOLS = ("mariadb-dump", "pg_dump")
-RETENTION_DAYS = 1
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +52,11 @@ def ended(crashing: CrashingInstallation, runs: list[str]) -> list[str]:
     return [crashing.installed.ended(f"/backups/{run}/status")["status"] for run in runs]
 
 
-def expire(crashing: CrashingInstallation) -> None:
-    """Makes every backup so old that the next good one lets retention delete it."""
-    with stored_state(crashing.home) as state:
-        for run in state.runs():
-            if run.deleted_at is None:
-                state.age(run.backup_id, days=RETENTION_DAYS + 2)
-
-
 @pytest.mark.parametrize("point", POINTS)
 def test_a_host_killed_at_a_point_of_a_run_goes_on_and_leaves_nothing_over(
     crashing: CrashingInstallation, sources: Mapping[str, DatabaseServer], databases: list[str], point: str
 ) -> None:
-    expire(crashing)
+    crashing.expire_backups()
     crashing.stop_at(point)
     runs = [crashing.installed.trigger(database) for database in databases]
 

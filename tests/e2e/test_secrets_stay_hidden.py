@@ -15,8 +15,8 @@ import pytest
 from local.api_client import ApiRefused
 from local.servers import DatabaseServer
 from local.taskhub.client_links import RPC_PREFIX
+from tests.support.bulk import fill
 from tests.support.canary import CommandLines, RememberingClient, files_with, leaks
-from tests.support.crash import fill
 from tests.support.databases import connection, fresh_database, mariadb_server, postgresql_server
 from tests.support.installation import TYPES, Installation, installation
 from tests.support.stored_state import stored_state

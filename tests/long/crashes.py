@@ -17,17 +17,17 @@ from typing import Any, TypeVar
 
 from local.api_client import ApiRefused
 from local.servers import DatabaseServer
+from tests.support.bulk import fill
 from tests.support.crash import (
     END_SECONDS,
     POINTS,
+    RETENTION_DAYS,
     CrashingInstallation,
     crashing_installation,
-    descendants,
-    fill,
     wait_until,
 )
 from tests.support.databases import fresh_database, mariadb_server, postgresql_server, rows
-from tests.support.stored_state import stored_state
+from tests.support.process_table import descendants, tools_of
 
 KILLS = 4
 MEGABYTES = (2, 60)
@@ -52,7 +52,7 @@ def crashes(random: Random) -> Counter[str]:
         for name, server in sources.items():
             scene.protect(server, name)
         for _ in range(KILLS):
-            random.choice((scene.kill_at_a_point, scene.kill_at_a_moment, scene.kill_a_worker))()
+            random.choice((scene.kill_at_a_point, scene.kill_at_a_moment, scene.kill_a_worker, scene.kill_a_tool))()
             scene.settle()
     return scene.counts
 
@@ -72,7 +72,7 @@ class Scene:
     def protect(self, server: DatabaseServer, name: str) -> None:
         """Registers a database, and its server as a target, and makes a first backup."""
         installed = self._crashing.installed
-        database_id = installed.register(server, name, retention_days=1)
+        database_id = installed.register(server, name, retention_days=RETENTION_DAYS)
         self._targets[database_id] = installed.register_target(server)
         assert installed.backed_up(database_id)["status"] == "completed"
 
@@ -80,7 +80,7 @@ class Scene:
         """Kills while somebody stands at a named point of a run."""
         point = self._random.choice(POINTS)
         if point == "in_retention":
-            self._expire()
+            self._crashing.expire_backups()
         self._crashing.stop_at(point)
         for database_id in self._targets:
             self._trigger(database_id)
@@ -107,6 +107,19 @@ class Scene:
             os.kill(self._random.choice(found), signal.SIGKILL)
         self._count_kill(role)
         assert host.poll() is None
+
+    def kill_a_tool(self) -> None:
+        """Kills a client tool in the middle of its work, and the host a little later, while it deals with that."""
+        for database_id in self._targets:
+            self._random.choice((self._trigger, self._verify))(database_id)
+        wait_until(lambda: bool(tools_of(self._servers)), END_SECONDS, lambda: "no tool was started")
+        for pid in tools_of(self._servers):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(self._random.uniform(0, 3))
+        self._crashing.kill()
+        self._count_kill("a moment after its tool")
+        self._start()
 
     def settle(self) -> None:
         """Waits until all has ended, and sees that everything is in order."""
@@ -150,6 +163,7 @@ class Scene:
         starts_at = datetime.now(UTC) + timedelta(seconds=1)
         self._crashing.installed.admin.put(f"/databases/{database_id}", {"starts_at": starts_at.isoformat()})
         self._due[database_id] += 1
+        self.counts["runs due"] += 1
 
     def _verify(self, database_id: str) -> None:
         """Loads the newest backup into a scratch database and compares."""
@@ -164,21 +178,12 @@ class Scene:
         histories = {id: _asked_again(partial(history, id)) for id in self._due}
         return all(sum(map(_is_scheduled_end, histories[id])) >= due for id, due in self._due.items())
 
-    def _expire(self) -> None:
-        """Makes every backup so old that retention deletes it after the next good one."""
-        with stored_state(self._crashing.home) as state:
-            for run in state.runs():
-                if run.deleted_at is None:
-                    state.age(run.backup_id, days=3)
-
     def _start(self) -> None:
-        """Starts the host again, and sometimes kills it once more before it has made up its mind."""
+        """Starts the host again; sometimes it is killed once more while it starts, or soon after."""
+        if self._random.random() < 0.3:
+            self._crashing.kill_while_starting(self._random.uniform(0, 6))
+            self._count_kill("a start")
         self._crashing.start()
-        if self._random.random() < 0.25:
-            time.sleep(self._random.uniform(0, 2))
-            self._crashing.kill()
-            self._count_kill("soon after a start")
-            self._crashing.start()
 
     def _count_kill(self, where: str) -> None:
         self.counts += Counter({"kills": 1, f"kills at {where}": 1})

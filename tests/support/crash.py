@@ -6,9 +6,10 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from os import kill
+from os import kill, killpg
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from local.taskhub.client_links import RPC_PREFIX
 from shared.claims import CLAIMS
 from shared.models.run import RunStatus
 from shared.naming import manifest_address
-from tests.support.databases import run_sql
-from tests.support.embedded_host import ROOT, RunningHost, start_host, wait_until_gone
+from tests.support.embedded_host import ROOT, RunningHost, processes_of, start_host, wait_until_gone
 from tests.support.installation import LOOPBACK, Installation
+from tests.support.process_table import descendants, still_running, tools_of
 from tests.support.stored_state import LOGS, stored_state
 
 POINTS = (
@@ -32,7 +33,10 @@ POINTS = (
     "in_retention",
     "in_notify",
 )
-TOOLS = ("mariadb-dump", "mysqldump", "mariadb", "mysql", "pg_dump", "pg_restore", "psql")
+HOST = "-m local host "
+KILLED = f"(exit code {-signal.SIGKILL})"
+RETENTION_DAYS = 1
+"""For the databases of these tests."""
 HIT_SECONDS = 60
 END_SECONDS = 90
 GONE_SECONDS = 15
@@ -46,7 +50,6 @@ class CrashingInstallation:
     """An installation whose host comes and goes. It reaches no real home or temporary folder but those in `folder`."""
 
     folder: Path
-    arguments: Sequence[str] = ("--strict",)
     installed: Installation = field(init=False)
     _proven: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -76,13 +79,28 @@ class CrashingInstallation:
         host = start_host(
             ROOT,
             self.home,
-            *self.arguments,
+            "--strict",
             ALLOWED_NETWORKS=LOOPBACK,
             BACKUP_RETRIES="1",
             DILUX_CRASH_POINT=str(self.plan),
             TMPDIR=str(self.temporary),
         )
         self.installed = Installation(host)
+
+    def kill_while_starting(self, seconds: float) -> None:
+        """Starts the host and kills it so long after, whether it is ready by then or not."""
+        with ThreadPoolExecutor(1) as starter:
+            started = starter.submit(self.start)
+            time.sleep(seconds)
+            for process in processes_of(self.home):
+                pid, _, command = process.partition(" ")
+                if HOST in command:
+                    killpg(int(pid), signal.SIGKILL)
+            try:
+                started.result()
+            except AssertionError as failure:
+                assert KILLED in str(failure), failure  # else it could not start
+        wait_until_gone(self.home, GONE_SECONDS)
 
     def stop_at(self, point: str) -> None:
         """Lets the first who comes by the point wait there."""
@@ -116,7 +134,7 @@ class CrashingInstallation:
                 kill(pid, signal.SIGKILL)
         self.plan.unlink(missing_ok=True)
         wait_until_gone(self.home, GONE_SECONDS)
-        wait_until(lambda: not _still(began), GONE_SECONDS, lambda: f"still running: {_still(began)}")
+        wait_until(lambda: not still_running(began), GONE_SECONDS, lambda: f"still running: {still_running(began)}")
         return [*began.values()]
 
     def stop(self) -> None:
@@ -124,14 +142,25 @@ class CrashingInstallation:
         self.host.stop()
         wait_until_gone(self.home, GONE_SECONDS)
 
-    def assert_in_order(self, servers: Sequence[DatabaseServer] = ()) -> None:
-        """Whatever happened before: nothing is stuck, held, half-made or left over. Waits for what is under way."""
+    def settle(self) -> None:
+        """Waits until no work is under way and no slot is held: a run still cleans up after its end is recorded."""
         url = self.host.url
         wait_until(lambda: not unfinished(url), END_SECONDS, lambda: f"{unfinished(url)}\n{self.host.output[-3000:]}")
-        # The plan of a database gives its run's slot back after the run.
         wait_until(lambda: not holders(url), END_SECONDS, lambda: f"slots are held by {holders(url)}")
+
+    def expire_backups(self) -> None:
+        """Makes every backup so old that the next good one of its database lets retention delete it."""
+        self.settle()
+        with stored_state(self.home) as state:
+            for run in state.runs():
+                if run.deleted_at is None:
+                    state.age(run.backup_id, days=RETENTION_DAYS + 2)
+
+    def assert_in_order(self, servers: Sequence[DatabaseServer]) -> None:
+        """Whatever happened before: nothing is stuck, held, half-made or left over. Waits for what is under way."""
+        self.settle()
         tools = tools_of(servers)
-        assert tools == [], f"tools are left: {tools}"
+        assert tools == {}, f"tools are left: {tools}"
         files = sorted(self.temporary.rglob("*"))
         assert files == [], f"temporary files are left: {files}"
         self.assert_stored_in_order()
@@ -162,57 +191,15 @@ class CrashingInstallation:
 
 
 @contextmanager
-def crashing_installation(folder: Path, *arguments: str) -> Iterator[CrashingInstallation]:
+def crashing_installation(folder: Path) -> Iterator[CrashingInstallation]:
     """A running one, in an empty folder; at the end nothing of it runs."""
-    made = CrashingInstallation(folder, arguments or ("--strict",))
+    made = CrashingInstallation(folder)
     made.start()
     try:
         yield made
     finally:
         if made.host.process.poll() is None:
             made.stop()
-
-
-def fill(server: DatabaseServer, database: str, megabytes: int) -> None:
-    """Makes a table of so many MB that do not compress well, so that a dump takes its time."""
-    rows = megabytes * 1024
-    if server.family == "mysql":
-        body = ", ".join(f"SHA2(seq * 8 + {number}, 512)" for number in range(8))
-        source = f"SELECT seq, CONCAT({body}) FROM seq_1_to_{rows}"
-    else:
-        body = " || ".join(f"encode(sha512((n * 8 + {number})::text::bytea), 'hex')" for number in range(8))
-        source = f"SELECT n, {body} FROM generate_series(1, {rows}) AS n"
-    run_sql(
-        server,
-        ["CREATE TABLE bulk (id INT PRIMARY KEY, body VARCHAR(1024))", f"INSERT INTO bulk {source}"],
-        database=database,
-    )
-
-
-def descendants(ancestor: int) -> dict[int, str]:
-    """Pid and command line of all that a process started, and what those started."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it ended while we looked
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    found = {ancestor}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return {pid: command for pid in found - {ancestor} if (command := _command(pid))}
-
-
-def tools_of(servers: Sequence[DatabaseServer]) -> list[str]:
-    """The command lines of client tools that speak to one of the servers."""
-    ports = {str(server.port).encode() for server in servers}
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it ended while we looked
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            known = set((folder / "environ").read_bytes().split(b"\0"))
-            is_tool = Path(words[0].decode(errors="replace")).name in TOOLS
-            if is_tool and any(b"--port=" + port in words or b"PGPORT=" + port in known for port in ports):
-                found.append(b" ".join(words).decode(errors="replace"))
-    return found
 
 
 def holders(url: str) -> dict[str, str]:
@@ -242,14 +229,3 @@ def wait_until(condition: Callable[[], bool], seconds: float, why: Callable[[], 
 def _management(url: str, path: str) -> Any:
     with urllib.request.urlopen(f"{url}{RPC_PREFIX}{path}", timeout=30) as answer:
         return json.load(answer)
-
-
-def _still(began: dict[int, str]) -> list[str]:
-    return [f"{pid} {command}" for pid, command in began.items() if _command(pid) == command]
-
-
-def _command(pid: int) -> str:
-    try:
-        return (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return ""

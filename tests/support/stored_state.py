@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from azure.core import MatchConditions
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 
@@ -74,8 +75,9 @@ class StoredState:
         return [_run(entity) for entity in self.rows(HISTORY)]
 
     def age(self, backup_id: str, days: int) -> None:
-        """Makes a run one that was made so many days earlier."""
-        found = next(entity for entity in self.rows(HISTORY) if entity["RowKey"].endswith(backup_id))
+        """Makes a run one that was made so many days earlier. Raises ResourceModifiedError when it is being written."""
+        history = self._tables.get_table_client(HISTORY)
+        found = next(entity for entity in history.list_entities() if entity["RowKey"].endswith(backup_id))
         run = _run(found)
         earlier = {
             name: moment - timedelta(days=days)
@@ -83,8 +85,10 @@ class StoredState:
             if (moment := getattr(run, name)) is not None
         }
         aged = run.model_copy(update=earlier)
-        self._tables.get_table_client(HISTORY).update_entity(
-            {**found, "StartTime": aged.started_at, "EndTime": aged.ended_at, "Record": aged.model_dump_json()}
+        history.update_entity(
+            {**found, "StartTime": aged.started_at, "EndTime": aged.ended_at, "Record": aged.model_dump_json()},
+            etag=found.metadata["etag"],
+            match_condition=MatchConditions.IfNotModified,
         )
 
     def blobs(self) -> list[Blob]:
