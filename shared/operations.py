@@ -1,8 +1,9 @@
 """Verifications and restores: one row of table `Operations` each (PK tenant id, RK operation id)."""
 
+from shared.errors import ErrorValue
 from shared.models.operation import OperationRecord, OperationStatus
 from shared.storage import tables
-from shared.storage.tables import Row
+from shared.storage.tables import Row, fit_document, fit_text
 
 TABLE = "Operations"
 FINAL = (OperationStatus.COMPLETED, OperationStatus.FAILED)
@@ -36,16 +37,26 @@ def _row(operation: OperationRecord) -> Row:
             "DatabaseId": operation.database_id,
             "Kind": operation.kind.value,
             "Status": operation.status.value,
-            "Record": _fitting(operation).model_dump_json(),
+            "Record": fit_document(lambda units: _shortened(operation, units).model_dump_json()),
         },
     )
 
 
-def _fitting(operation: OperationRecord) -> OperationRecord:
-    """The record with as many differences as a cell can hold."""
+def _shortened(operation: OperationRecord, units: int) -> OperationRecord:
+    """The record with texts of at most so many UTF-16 units, and no more differences than people read."""
+    evidence = (
+        found.model_copy(update={"detail": fit_text(found.detail, units), "error": _error(found.error, units)})
+        for found in operation.evidence
+    )
     comparison = operation.comparison
-    if comparison is None or len(comparison.differences) <= MOST_DIFFERENCES:
-        return operation
-    more = f"and {len(comparison.differences) - MOST_DIFFERENCES} more"
-    cut = comparison.model_copy(update={"differences": (*comparison.differences[:MOST_DIFFERENCES], more)})
-    return operation.model_copy(update={"comparison": cut})
+    if comparison is not None:
+        differences = [fit_text(difference, units) for difference in comparison.differences[:MOST_DIFFERENCES]]
+        if len(comparison.differences) > MOST_DIFFERENCES:
+            differences.append(f"and {len(comparison.differences) - MOST_DIFFERENCES} more")
+        comparison = comparison.model_copy(update={"differences": tuple(differences)})
+    changes = {"evidence": tuple(evidence), "comparison": comparison, "error": _error(operation.error, units)}
+    return operation.model_copy(update=changes)
+
+
+def _error(error: ErrorValue | None, units: int) -> ErrorValue | None:
+    return None if error is None else error.model_copy(update={"message": fit_text(error.message, units)})

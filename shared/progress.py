@@ -5,7 +5,7 @@ from threading import Lock
 
 from shared.models.run import Progress
 from shared.storage import tables
-from shared.storage.tables import Row, fit_text
+from shared.storage.tables import Row, fit_document, fit_text
 
 PROGRESS = "RunProgress"
 KEY = "progress"
@@ -28,7 +28,7 @@ def write(progress: Progress) -> None:
             if remembered.row is None:
                 remembered.row = tables.get(PROGRESS, progress.id, KEY)
             shown = _onwards(None if remembered.row is None else _progress(remembered.row), progress)
-            row = Row(progress.id, KEY, {"Progress": shown.model_dump_json()})
+            row = Row(progress.id, KEY, {"Progress": _document(shown)})
             old = remembered.row
             etag = tables.insert(PROGRESS, row) if old is None else tables.replace(PROGRESS, row, old.etag)
             remembered.row = None if etag is None else Row(row.partition, row.key, row.cells, etag)
@@ -60,11 +60,19 @@ def _progress(row: Row) -> Progress:
     return Progress.model_validate_json(row.text("Progress"))
 
 
+def _document(shown: Progress) -> str:
+    def with_lines_of(units: int) -> str:
+        lines = tuple(fit_text(line, min(units, LONGEST_LINE)) for line in shown.logs)
+        return shown.model_copy(update={"logs": lines}).model_dump_json()
+
+    return fit_document(with_lines_of)
+
+
 def _onwards(shown: Progress | None, new: Progress) -> Progress:
     """What to show after `shown`."""
     before = new if shown is None else shown
     lines = [line for line in before.logs if line not in new.logs] if shown else []
-    logs = tuple(fit_text(line, LONGEST_LINE) for line in [*lines, *new.logs][-MOST_LINES:])
+    logs = tuple([*lines, *new.logs][-MOST_LINES:])
     return new.model_copy(
         update={
             "phase": before.phase if _is_back(new.phase, before.phase) else new.phase,

@@ -2,12 +2,10 @@
 
 from shared.errors import ErrorValue
 from shared.models.run import Evidence, RunRecord
-from shared.storage.tables import LONGEST_TEXT, Cell, Row, fit_text, utf16_units
+from shared.storage.tables import LONGEST_TEXT, Cell, Row, fit_document, fit_text
 
 HISTORY = "BackupHistory"
 MOST_TEXTS = 20
-SHORTER_TEXTS = (4000, 1000, 200, 40)
-"""UTF-16 units that each text of a run may keep when the run is too long for a cell, tried in turn."""
 
 
 def run_from(row: Row) -> RunRecord:
@@ -36,12 +34,7 @@ def cells_of(run: RunRecord) -> dict[str, Cell | None]:
 
 def _document(run: RunRecord) -> str:
     """The run as JSON that fits into one cell: what is written for people is cut where the whole is too long."""
-    document = run.model_dump_json()
-    for units in SHORTER_TEXTS:
-        if utf16_units(document) <= LONGEST_TEXT:
-            break
-        document = _shortened(run, units).model_dump_json()
-    return document
+    return fit_document(lambda units: (run if units == LONGEST_TEXT else _shortened(run, units)).model_dump_json())
 
 
 def _shortened(run: RunRecord, units: int) -> RunRecord:

@@ -3,7 +3,7 @@
 Limits: https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -22,6 +22,8 @@ Cell = str | int | float | bool | datetime
 
 LONGEST_TEXT = 32_768
 """The longest text of a cell, in UTF-16 units of two bytes: 64 KiB."""
+SHORTER_TEXTS = (LONGEST_TEXT, 4000, 1000, 200, 40)
+"""UTF-16 units that each text of a document may keep, tried in turn. JSON may need six for one."""
 LARGEST_ROW = 2**20
 """Bytes. Azure enforces it, Azurite does not."""
 CUT = " … "
@@ -142,6 +144,14 @@ def fit_text(text: str, units: int = LONGEST_TEXT) -> str:
     # Bytes, two for a unit; a pair that the cut splits is dropped.
     half = (units - len(CUT)) // 2 * 2
     return whole[:half].decode("utf-16-le", "ignore") + CUT + whole[-half:].decode("utf-16-le", "ignore")
+
+
+def fit_document(document: Callable[[int], str]) -> str:
+    """A JSON document that fits into a cell, where a cut one could not be read any more.
+
+    `document` makes it with texts of at most so many UTF-16 units each; the first one that fits is taken.
+    """
+    return next(made for units in SHORTER_TEXTS if utf16_units(made := document(units)) <= LONGEST_TEXT)
 
 
 def utf16_units(text: str) -> int:

@@ -143,3 +143,13 @@ def test_a_row_that_always_changes_stops_nobody(run: str, monkeypatch: pytest.Mo
     progress.write(at(run, "dumping", 20))
 
     assert read(run).percent == 20
+
+
+def test_lines_of_control_characters_stay_readable(run: str) -> None:
+    """JSON needs six characters for each, and a row that was cut could not be read any more, nor written again."""
+    noise = tuple(f"{number} " + "\x01" * 197 for number in range(50))
+    progress.write(at(run, "dumping", logs=noise))
+    progress.write(at(run, "dumping", logs=("after it",)))
+
+    assert read(run).logs[-1] == "after it"
+    assert len(read(run).logs) == 50
