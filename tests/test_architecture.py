@@ -22,7 +22,9 @@ CODE = (".py", ".sh", ".ts", ".tsx", ".bicep")
 TEXT = (*CODE, ".md", ".toml", ".json", ".txt", ".yaml", ".yml", "Makefile", "run")
 
 
-def test_no_import_breaks_a_contract(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_import_breaks_a_contract(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    # It would configure logging for the whole process and switch off every logger there is, for all tests after it.
+    monkeypatch.setattr("importlinter.cli.logging_config.dictConfig", lambda configuration: None)
     status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
 
     assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out

@@ -299,7 +299,7 @@ def test_a_proof_whose_plan_is_terminated_fails_and_says_so(
         run = await backed_up(life, register(postgresql, source))
         target = target_on(postgresql, port=closed_port())
         request = VerifyRequest(
-            operation_id=f"verify-{next(_numbers)}",
+            operation_id="verify-ended-by-hand",
             backup_id=run.backup_id,
             database_id=run.database_id,
             tenant_id=TENANT,
