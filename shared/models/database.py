@@ -106,14 +106,7 @@ class DatabaseConfig(Value):
     @property
     def server(self) -> Server:
         """The server part, as the engines want it."""
-        return Server(
-            type=self.type,
-            host=self.host,
-            port=self.port,
-            username=self.username,
-            ssl_mode=self.ssl_mode,
-            secret_slug=self.secret_slug,
-        )
+        return _server_of(self)
 
 
 class TargetConfig(Value):
@@ -137,11 +130,15 @@ class TargetConfig(Value):
     @property
     def server(self) -> Server:
         """The server part, as the engines want it."""
-        return Server(
-            type=self.type,
-            host=self.host,
-            port=self.port,
-            username=self.username,
-            ssl_mode=self.ssl_mode,
-            secret_slug=self.secret_slug,
-        )
+        return _server_of(self)
+
+
+def _server_of(config: DatabaseConfig | TargetConfig) -> Server:
+    return Server(
+        type=config.type,
+        host=config.host,
+        port=config.port,
+        username=config.username,
+        ssl_mode=config.ssl_mode,
+        secret_slug=config.secret_slug,
+    )
