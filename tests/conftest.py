@@ -54,12 +54,12 @@ def shared_servers() -> Iterator[None]:
 def cloud() -> "Iterator[LocalCloud]":
     """The local cloud that all tests share, with the settings of this process pointing to it."""
     # Only now: such imports need the standard library's http, which pytest_configure looks after.
-    from tests.support.cloud import forget_settings, running_cloud
+    from tests.support.cloud import forget_settings, shared_cloud
 
-    running = running_cloud()
-    os.environ.update(running.environment())
+    shared = shared_cloud()
+    os.environ.update(shared.environment())
     forget_settings()
-    yield running
+    yield shared
     forget_settings()
 
 

@@ -3,14 +3,11 @@
 Tests share its stores, so each works on ids of its own: `fresh_id`.
 """
 
-import asyncio
 import gc
-import shutil
 import tempfile
-from concurrent.futures import Future
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
-from threading import Thread
 
 from local.cloud.cloud import LocalCloud
 from shared import secrets
@@ -18,59 +15,32 @@ from shared.config import store
 from shared.settings import settings
 from shared.storage import account, tables
 from shared.storage.access import credential
+from tests.support.running_cloud import running_cloud
 
-START_SECONDS = 60
-
-
-class RunningCloud:
-    """A local cloud in a thread of its own, with the event loop that it needs."""
-
-    def __init__(self) -> None:
-        self._home = Path(tempfile.mkdtemp(prefix="dilux-cloud-"))
-        self.cloud = LocalCloud(self._home)
-        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-        self._thread = Thread(target=lambda: asyncio.run(self._serve()), name="local cloud", daemon=True)
-        self._thread.start()
-        self._loop, self._ended = self._started.result(START_SECONDS)
-
-    def stop(self) -> None:
-        """Leaves no process, thread or file."""
-        self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join()
-        shutil.rmtree(self._home)
-
-    async def _serve(self) -> None:
-        ended = asyncio.Event()
-        try:
-            await self.cloud.start()
-        except BaseException as failure:
-            self._started.set_exception(failure)
-            raise
-        self._started.set_result((asyncio.get_running_loop(), ended))
-        await ended.wait()
-        await self.cloud.stop()
-
-
-_running: list[RunningCloud] = []
+_running: list[tuple[LocalCloud, ExitStack]] = []
+"""The cloud of this session and what ends it; nothing before somebody asks."""
 _numbers = count(1)
 
 
-def running_cloud() -> LocalCloud:
+def shared_cloud() -> LocalCloud:
     """The cloud of this session."""
     if not _running:
-        _running.append(RunningCloud())
-    return _running[0].cloud
+        with ExitStack() as starting:
+            home = starting.enter_context(tempfile.TemporaryDirectory(prefix="dilux-cloud-"))
+            cloud = starting.enter_context(running_cloud(Path(home)))
+            _running.append((cloud, starting.pop_all()))
+    return _running[0][0]
 
 
 def stop_cloud() -> None:
-    """Ends it, if it was started. The end of the session does, before the processes left behind are looked for."""
+    """Ends it, if it was started. The end of the session calls it, before processes left behind are looked for."""
     if _running:
         forget_settings()
         # The clients' idle connections go first; over TLS the servers would wait for their goodbye.
         for kept in (account.blob_service, tables._created, tables._service, store._client_of, secrets._client):
             kept.cache_clear()
         gc.collect()
-        _running.pop().stop()
+        _running.pop()[1].close()
 
 
 def forget_settings() -> None:

@@ -11,7 +11,7 @@ from azure.identity import DefaultAzureCredential
 from azure.keyvault.secrets import SecretClient
 
 from local.cloud.cloud import LocalCloud
-from tests.local.cloud.running_cloud import running_cloud, trusting
+from tests.support.running_cloud import running_cloud, trusting
 
 
 @pytest.fixture(scope="session")

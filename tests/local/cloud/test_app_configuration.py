@@ -22,7 +22,7 @@ from azure.core.exceptions import (
 
 from local.cloud.app_configuration import AUDIENCE
 from local.cloud.cloud import LocalCloud
-from tests.local.cloud.running_cloud import running_cloud, service_token, trusting
+from tests.support.running_cloud import running_cloud, service_token, trusting
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from azure.core.exceptions import HttpResponseError
 
 from local.cloud.app_configuration import AUDIENCE
 from local.cloud.cloud import LocalCloud
-from tests.local.cloud.running_cloud import service_token
+from tests.support.running_cloud import service_token
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from azure.storage.blob import BlobServiceClient
 from local.cloud.authority import ensure_certificates
 from local.cloud.azurite import ATTEMPTS, Azurite, AzuriteFailed, AzuritePorts
 from local.cloud.ports import listen
-from tests.local.cloud.running_cloud import running_cloud
+from tests.support.running_cloud import running_cloud
 
 
 def azurites_on(folder: Path) -> list[int]:

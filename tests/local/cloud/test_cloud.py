@@ -16,7 +16,7 @@ from local.cloud.azurite import AzuriteFailed
 from local.cloud.cloud import LocalCloud, stop_together
 from local.cloud.ports import kept_ports, listen
 from local.cloud.server import LoopbackServer
-from tests.local.cloud.running_cloud import running_cloud, trusting
+from tests.support.running_cloud import running_cloud, trusting
 
 
 def test_everything_it_keeps_is_for_its_owner_alone(cloud: LocalCloud, cloud_home: Path) -> None:

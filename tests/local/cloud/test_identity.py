@@ -7,7 +7,7 @@ from azure.identity import DefaultAzureCredential
 from jwt import PyJWKClient
 
 from local.cloud.cloud import LocalCloud
-from tests.local.cloud.running_cloud import running_cloud
+from tests.support.running_cloud import running_cloud
 
 STORAGE = "https://storage.azure.com"
 

@@ -12,7 +12,7 @@ from azure.keyvault.secrets import SecretClient
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.cloud.cloud import LocalCloud
-from tests.local.cloud.running_cloud import running_cloud, service_token, trusting
+from tests.support.running_cloud import running_cloud, service_token, trusting
 
 
 def inner_code(error: HttpResponseError) -> Any:

@@ -16,7 +16,7 @@ from local.cloud.ports import listen
 from local.cloud.secret_store import LAG_SECONDS, SecretStore
 from local.cloud.server import LoopbackServer
 from local.cloud.tokens import TokenIssuer, keep_tenant
-from tests.local.cloud.running_cloud import background_loop
+from tests.support.running_cloud import background_loop
 
 
 class Clock:
