@@ -1,7 +1,7 @@
 """History on a real table service: each run once, newest first, nothing lost and nothing turned back."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -9,51 +9,16 @@ import pytest
 
 from shared import history, naming
 from shared.errors import ConfigurationUnavailable, ErrorValue, InternalError
-from shared.history import RunPage, Selection, counters, pages
+from shared.history import RunPage, Selection, counters
 from shared.models.database import Rung
-from shared.models.run import Evidence, RunRecord, RunStatus
+from shared.models.run import Evidence, RunStatus
 from shared.storage import tables
 from tests.support.cloud import fresh_id
-from tests.support.records import run_record
+from tests.support.history import CANCELLED, COMPLETED, FAILED, QUEUED, RUNNING, START, Recorder, ids, runs
+
+__all__ = ["runs"]
 
 pytestmark = pytest.mark.usefixtures("cloud")
-
-START = datetime(2026, 1, 31, 22, tzinfo=UTC)
-QUEUED, RUNNING, COMPLETED = RunStatus.QUEUED, RunStatus.IN_PROGRESS, RunStatus.COMPLETED
-FAILED, CANCELLED = RunStatus.FAILED, RunStatus.CANCELLED
-
-
-class Recorder:
-    """Makes and records runs of a database and tenant of one test's own, an hour apart unless told."""
-
-    def __init__(self) -> None:
-        self.database = fresh_id()
-        self.tenant = f"tenant of {self.database}"
-        self._numbers = count()
-
-    def make(self, status: RunStatus = COMPLETED, *, hours: float | None = None, **fields: Any) -> RunRecord:
-        number = next(self._numbers)
-        started_at = START + timedelta(hours=number if hours is None else hours)
-        own = {"database_id": self.database, "tenant_id": self.tenant, "seed": f"{self.database} {number}"}
-        return run_record(started_at, status, **(own | fields))
-
-    def record(self, status: RunStatus = COMPLETED, *, hours: float | None = None, **fields: Any) -> RunRecord:
-        run = self.make(status, hours=hours, **fields)
-        history.record(run)
-        return run
-
-    def page(self, limit: int = 100, offset: int = 0, *, everything: bool = False, **selection: Any) -> RunPage:
-        chosen = {} if everything else {"database_id": self.database}
-        return history.page(Selection(tenant=self.tenant, **(chosen | selection)), limit=limit, offset=offset)
-
-
-@pytest.fixture
-def runs() -> Recorder:
-    return Recorder()
-
-
-def ids(found: RunPage | list[RunRecord]) -> list[str]:
-    return [run.backup_id for run in (found.runs if isinstance(found, RunPage) else found)]
 
 
 def test_a_run_comes_back_as_it_was_recorded(runs: Recorder) -> None:
@@ -267,67 +232,6 @@ def test_a_table_that_always_changes_is_not_waited_for_without_end(
 def test_a_backup_id_that_is_none_is_a_fault(runs: Recorder) -> None:
     with pytest.raises(InternalError, match="not a backup id"):
         history.record(runs.make(backup_id="../x"))
-
-
-def test_r_252_pages_are_newest_first_with_the_whole_total(runs: Recorder) -> None:
-    made = [runs.record() for _ in range(12)]
-    newest_first = ids(made[::-1])
-
-    first, last, beyond = runs.page(5, 0), runs.page(5, 10), runs.page(5, 99_999)
-
-    assert (ids(first), first.total, first.total_is_at_least) == (newest_first[:5], 12, False)
-    assert (ids(last), last.total) == (newest_first[10:], 12)
-    assert (ids(beyond), beyond.total) == ([], 12)
-
-
-def test_br_102_runs_of_one_second_are_shown_once_each_on_pages_of_one(runs: Recorder) -> None:
-    made = [runs.record(hours=1) for _ in range(3)]
-
-    for everything in (False, True):
-        shown = [ids(runs.page(1, offset, everything=everything))[0] for offset in range(3)]
-        assert shown == sorted(ids(made))
-
-
-def test_pages_over_all_databases_are_in_one_order(runs: Recorder) -> None:
-    databases = [fresh_id() for _ in range(3)]
-    made = [runs.record(FAILED if hour % 4 == 0 else COMPLETED, database_id=databases[hour % 3]) for hour in range(10)]
-
-    assert ids(runs.page(everything=True)) == ids(made[::-1])
-    assert ids(runs.page(4, 3, everything=True)) == ids(made[::-1])[3:7]
-    assert runs.page(4, 3, everything=True).total == 10
-    failed = runs.page(everything=True, status=FAILED)
-    assert (ids(failed), failed.total) == ([run.backup_id for run in made[::-1] if run.status is FAILED], 3)
-
-
-@pytest.mark.parametrize("everything", [False, True])
-def test_pages_can_be_bounded_in_time(runs: Recorder, everything: bool) -> None:
-    # The first two of these runs are in January, the others in February.
-    made = [runs.record(FAILED if hour == 3 else COMPLETED) for hour in range(6)]
-    since, until = START + timedelta(hours=1), START + timedelta(hours=4)
-
-    within = runs.page(everything=everything, since=since, until=until)
-    later = runs.page(everything=everything, since=since + timedelta(microseconds=1))
-    earlier = runs.page(everything=everything, until=until + timedelta(microseconds=1))
-    failed = runs.page(everything=everything, since=since, until=until, status=FAILED)
-
-    assert (ids(within), within.total) == (ids(made[3:0:-1]), 3)
-    assert ids(later) == ids(made[5:1:-1])
-    assert ids(earlier) == ids(made[4::-1])
-    assert (ids(failed), failed.total) == ([made[3].backup_id], 1)
-    assert runs.page(everything=everything, since=until, until=since) == RunPage(runs=(), total=0)
-
-
-def test_a_count_without_counters_stops_and_says_so(runs: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "COUNT_LIMIT", 3)
-    for _ in range(3):
-        runs.record()
-    exact = runs.page(since=START)
-
-    runs.record()
-    more = runs.page(since=START)
-
-    assert (exact.total, exact.total_is_at_least) == (3, False)
-    assert (more.total, more.total_is_at_least) == (3, True)
 
 
 def test_recent_runs_are_the_last_ones_of_their_database(runs: Recorder) -> None:
