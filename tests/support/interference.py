@@ -9,7 +9,7 @@ from local.servers import DatabaseServer
 from tests.support.databases import connection, quoted, rows, run_sql
 
 DUMP_TOOLS = ("mariadb-dump", "mysqldump", "pg_dump")
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 
 
 @contextmanager
