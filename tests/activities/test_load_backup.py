@@ -31,10 +31,11 @@ _numbers = count(1)
 
 
 @pytest.fixture
-def facts(server: DatabaseServer) -> Iterator[BackupFacts]:
-    """A backup of two rows."""
+def facts(server: DatabaseServer, request: pytest.FixtureRequest) -> Iterator[BackupFacts]:
+    """A backup of two rows, and of what else a test gives as its parameter."""
     with fresh_database(server) as name:
         run_sql(server, ["CREATE TABLE t (a int)", "INSERT INTO t VALUES (1), (2)"], database=name)
+        run_sql(server, getattr(request, "param", []), database=name)
         claimed = real(server, name)
         dump = dump_database.run(claimed.request)
         upload_backup.run(claimed.upload(dump))
@@ -156,6 +157,21 @@ def test_an_execution_that_was_taken_over_stops_and_shows_how_far_it_was(
         claims.begin_execution(key, request_.operation_id, "another")
         with pytest.raises(WorkerLost):
             future.result()
+
+
+SLOW_INDEX = [
+    "CREATE FUNCTION slow(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT pg_sleep(1.5); SELECT a'",
+    "CREATE INDEX ON t (slow(a))",
+]
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("facts", [SLOW_INDEX], indirect=True, ids=["an index of three seconds"])
+def test_a_server_that_works_after_the_last_byte_is_waited_for(server: DatabaseServer, request_: LoadRequest) -> None:
+    """Large indexes take minutes, while nothing moves between storage, tool and server."""
+    load(request_, pace=QUICK)
+
+    assert loaded_rows(server, request_) == [(1,), (2,)]
 
 
 # A client of MariaDB that does as told, and is newer than the real one, so that it is chosen.
