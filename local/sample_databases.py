@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ import pymysql
 from local.servers import DatabaseServer, start_mariadb, start_postgresql
 
 DATABASE = "dilux_test"
+FILLED = "filled"
+"""The comment of a database that is whole: one that was left half-filled is made anew at the next start."""
 SCRIPTS = Path(__file__).parent / "samples"
 
 
@@ -57,29 +59,26 @@ def _fill_mariadb(server: DatabaseServer) -> None:
         host=server.host, port=server.port, user=server.admin_user, password=server.admin_password
     ) as connection:
         cursor = connection.cursor()
-        cursor.execute("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = %s", [DATABASE])
-        found = cursor.fetchone()
-        if found and found[0]:
+        cursor.execute("SELECT schema_comment FROM information_schema.schemata WHERE schema_name = %s", [DATABASE])
+        if cursor.fetchone() == (FILLED,):
             return
-
-        def fill(name: str) -> None:
-            cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
-            _play(
-                (
-                    _client("mariadb", "mysql"),
-                    "--no-defaults",
-                    "--protocol=TCP",
-                    f"--host={server.host}",
-                    f"--port={server.port}",
-                    f"--user={server.admin_user}",
-                    "--default-character-set=utf8mb4",
-                    f"--database={name}",
-                ),
-                {"MYSQL_PWD": server.admin_password},
-                SCRIPTS / "mariadb.sql",
-            )
-
-        _whole_or_not(fill, lambda: cursor.execute(f"DROP DATABASE IF EXISTS `{DATABASE}`"))
+        cursor.execute(f"DROP DATABASE IF EXISTS `{DATABASE}`")
+        cursor.execute(f"CREATE DATABASE `{DATABASE}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+        _play(
+            (
+                _client("mariadb", "mysql"),
+                "--no-defaults",
+                "--protocol=TCP",
+                f"--host={server.host}",
+                f"--port={server.port}",
+                f"--user={server.admin_user}",
+                "--default-character-set=utf8mb4",
+                f"--database={DATABASE}",
+            ),
+            {"MYSQL_PWD": server.admin_password},
+            SCRIPTS / "mariadb.sql",
+        )
+        cursor.execute(f"ALTER DATABASE `{DATABASE}` COMMENT '{FILLED}'")
 
 
 def _fill_postgresql(server: DatabaseServer) -> None:
@@ -89,39 +88,27 @@ def _fill_postgresql(server: DatabaseServer) -> None:
     connection.autocommit = True
     try:
         cursor = connection.cursor()
-        cursor.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [DATABASE])
-        found = cursor.fetchone()
-        if found and found[0]:
+        cursor.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [DATABASE])
+        if cursor.fetchone() == (FILLED,):
             return
-
-        def fill(name: str) -> None:
-            cursor.execute(
-                f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"
-            )
-            _play(
-                (_client("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null"),
-                {
-                    "PGHOST": server.host,
-                    "PGPORT": str(server.port),
-                    "PGUSER": server.admin_user,
-                    "PGPASSWORD": server.admin_password,
-                    "PGDATABASE": name,
-                },
-                SCRIPTS / "postgresql.sql",
-            )
-
-        _whole_or_not(fill, lambda: cursor.execute(f'DROP DATABASE IF EXISTS "{DATABASE}"'))
+        cursor.execute(f'DROP DATABASE IF EXISTS "{DATABASE}"')
+        cursor.execute(
+            f"CREATE DATABASE \"{DATABASE}\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"
+        )
+        _play(
+            (_client("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null"),
+            {
+                "PGHOST": server.host,
+                "PGPORT": str(server.port),
+                "PGUSER": server.admin_user,
+                "PGPASSWORD": server.admin_password,
+                "PGDATABASE": DATABASE,
+            },
+            SCRIPTS / "postgresql.sql",
+        )
+        cursor.execute(f"COMMENT ON DATABASE \"{DATABASE}\" IS '{FILLED}'")
     finally:
         connection.close()
-
-
-def _whole_or_not(fill: Callable[[str], None], drop: Callable[[], object]) -> None:
-    """Fills the sample database, or leaves none behind: a half-filled one would look finished at the next start."""
-    try:
-        fill(DATABASE)
-    except BaseException:
-        drop()
-        raise
 
 
 def _client(*names: str) -> str:
