@@ -23,6 +23,7 @@ def inspect_database(request: AttemptRequest) -> Inspection:
         )
     )
     engine = engine_for(database.type)
+    engine.check_options(database.options)  # again: what is written into App Configuration itself passes no API
     login = login_for(database.server)
     probe = engine.probe(login, database.database)
     tool = engine.choose_tool(probe.server, installed_tools(engine.dump_tools))

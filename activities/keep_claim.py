@@ -11,6 +11,4 @@ def keep_claim(request: ClaimRequest) -> Kept:
     """What the installation allows. Raises Cancelled, or Conflict when another run took over."""
     claims.take(request.database_id, request.backup_id, request.seconds)
     claims.keep(request.database_id, request.backup_id, seconds=request.seconds)
-    return Kept(
-        slot_limit=config.defaults().max_concurrent_backups, slot_seconds=int(settings().backup_timeout.total_seconds())
-    )
+    return Kept(slot_limit=config.backup_slots(), slot_seconds=int(settings().backup_timeout.total_seconds()))

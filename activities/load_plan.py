@@ -36,7 +36,7 @@ def load_plan(request: PlanRequest) -> NextStep:
         due = DueRun(
             due_at=missed.due_at,
             trigger=trigger,
-            slot_limit=config.defaults().max_concurrent_backups,
+            slot_limit=config.backup_slots(),
             slot_seconds=int(configuration.backup_timeout.total_seconds()),
         )
     return NextStep(

@@ -1,6 +1,6 @@
 """What App Configuration holds: one document for each database and target, and the defaults of the installation."""
 
-from shared.config.defaults import Defaults, defaults
+from shared.config.defaults import Defaults, backup_slots, defaults
 from shared.config.documents import BrokenDocument, Documents, Listing
 from shared.config.flat_keys import config_from
 from shared.models.database import DatabaseConfig, TargetConfig
@@ -13,4 +13,4 @@ databases = Documents("databases", DatabaseConfig, most=MOST_DATABASES, from_fla
 targets = Documents("targets", TargetConfig, most=MOST_DATABASES)
 """`targets:{id}`."""
 
-__all__ = ["BrokenDocument", "Defaults", "Documents", "Listing", "databases", "defaults", "targets"]
+__all__ = ["BrokenDocument", "Defaults", "Documents", "Listing", "backup_slots", "databases", "defaults", "targets"]

@@ -1,5 +1,6 @@
 """The defaults of the installation: `backup:*` in App Configuration, and behind them its settings."""
 
+import logging
 from collections.abc import Mapping
 
 from pydantic import Field, ValidationError
@@ -9,6 +10,8 @@ from shared.errors import ConfigurationUnavailable, InvalidRequest, SettingInval
 from shared.models import Value
 from shared.schedule import parse_frequency
 from shared.settings import settings
+
+logger = logging.getLogger(__name__)
 
 KIND = "backup"
 _BEGINNING = f"{KIND}:"
@@ -35,6 +38,15 @@ def defaults() -> Defaults:
     read = _parsed({setting.key.removeprefix(_BEGINNING): setting.value for setting in found})
     last_known.remember(KIND, "defaults", read.model_dump_json(), " ".join(setting.etag for setting in found))
     return read
+
+
+def backup_slots() -> int:
+    """How many backups run at one time. A default that somebody broke by hand stops none of them: the setting holds."""
+    try:
+        return defaults().max_concurrent_backups
+    except SettingInvalid as broken:
+        logger.error("defaults cannot be read", extra={"reason": broken.message})
+        return settings().backup_max_concurrent
 
 
 def _parsed(values: Mapping[str, str]) -> Defaults:

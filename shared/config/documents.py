@@ -168,6 +168,8 @@ class Documents(Generic[T]):
     def _parsed(self, raw: _Raw) -> T:
         """The document; its copy is kept. SettingInvalid when it cannot be read."""
         try:
+            if not is_database_id(raw.id):
+                raise ValueError("its id must have 1 to 50 of a-z, 0-9 and _, and begin with a letter.")
             if raw.setting is not None:
                 document = self._model.model_validate_json(raw.setting.value)
             else:

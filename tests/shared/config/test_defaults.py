@@ -49,3 +49,14 @@ def test_a_default_that_cannot_be_read_is_named(key: str, value: str) -> None:
 
     with pytest.raises(SettingInvalid, match=f"{key} in App Configuration"):
         config.defaults()
+
+
+def test_a_default_that_was_broken_by_hand_stops_no_backup(caplog: pytest.LogCaptureFixture) -> None:
+    assert config.backup_slots() == 5
+    set_key("backup:max_concurrent_backups", "2")
+    assert config.backup_slots() == 2
+
+    set_key("backup:default_frequency", "5m")
+
+    assert config.backup_slots() == 5
+    assert "defaults cannot be read" in caplog.text

@@ -212,6 +212,18 @@ def test_a_document_that_was_broken_by_hand_is_named_and_keeps_no_other_from_bei
     assert config.databases.list_all(tenant=TENANT).broken == ()
 
 
+@pytest.mark.parametrize("id", ["a/b", "a#b", "My Shop", ""])
+def test_a_key_whose_id_cannot_be_one_keeps_no_other_from_being_used(id: str) -> None:
+    config.databases.create(database_config(id="good"))
+    set_key(f"databases:{id}", database_config(id=id).model_dump_json())
+    set_key("databases:c?d:type", "mysql-vm")
+
+    everything = config.databases.list_all(tenant=None)
+
+    assert [found.id for found in everything.documents] == ["good"]
+    assert sorted(broken.id for broken in everything.broken) == sorted([id, "c?d"])
+
+
 def test_a_creation_whose_answer_got_lost_is_a_creation(monkeypatch: pytest.MonkeyPatch) -> None:
     shop = database_config()
     monkeypatch.setattr(store, "read_all", lambda beginning: [])
