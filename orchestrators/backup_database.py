@@ -88,12 +88,11 @@ def try_until_done(context: Context, plan: RunPlan) -> Steps[tuple[int, Attempt]
 
 
 def finish(context: Context, end: RunEnd) -> Steps[None]:
-    """Records the end and frees the claim, tells the breaker, then retention and notice; each may run twice."""
+    """Records the end, frees claim and slot, tells the breaker, then retention and notice; each may run twice."""
     request = end.request
     context.tell("recording")
     yield from insist(context, record_run, end)
-    if request.trigger is Trigger.MANUAL:
-        yield from release.call(context, INSTALLATION, SlotRelease(owner=request.backup_id))
+    yield from release.call(context, INSTALLATION, SlotRelease(owner=request.backup_id))
     if end.error is None or (end.error.origin is Origin.DATABASE and end.attempts):
         outcome = Report(backup_id=request.backup_id, now=context.now, succeeded=end.error is None)
         yield from report.call(context, request.database_id, outcome)

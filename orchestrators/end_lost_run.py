@@ -1,6 +1,5 @@
 """Ends a run that is not recorded although its own plan is over: somebody ended that one, or the tables were silent."""
 
-from entities.backup_slots import INSTALLATION, SlotRelease, release
 from orchestrators.backup_database import finish
 from shared.durable import Context, Steps, orchestrator
 from shared.models.plan import Done, RunEnd
@@ -10,6 +9,4 @@ from shared.models.plan import Done, RunEnd
 def end_lost_run(context: Context, request: RunEnd) -> Steps[Done]:
     """Writes the row, frees claim and slot, sends the notice. Repeatable."""
     yield from finish(context, request)
-    # The plan that asked for a scheduled run's slot may be gone too.
-    yield from release.call(context, INSTALLATION, SlotRelease(owner=request.request.backup_id))
     return Done()

@@ -182,3 +182,22 @@ def test_a_run_that_begins_although_its_start_was_told_to_have_failed_makes_no_b
     assert (row(asked[0]).status, row(asked[0]).error) == (RunStatus.FAILED, given_up)
     assert not list(list_blobs(database.storage_container))
     assert claims.holder(database.id) is None
+
+
+def test_an_option_that_was_written_past_the_api_never_reaches_the_tool(
+    live: Live, postgresql: DatabaseServer, source: str
+) -> None:
+    """BR-12."""
+    database = register(postgresql, source, options=("--file=/tmp/elsewhere",))
+    asked: list[str] = []
+
+    async def scenario(life: Life) -> None:
+        asked.append(await life.back_up(database))
+        await life.live(seconds=1)
+
+    live(scenario)
+
+    error = row(asked[0]).error
+    assert error is not None
+    assert (error.code, "--file" in error.message) == ("invalid_request", True)
+    assert not list(list_blobs(database.storage_container))

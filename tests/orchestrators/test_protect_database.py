@@ -115,6 +115,25 @@ def test_a_due_run_is_skipped_while_another_one_runs(live: Live, postgresql: Dat
     assert (later.status, later.due_at, later.trigger) == (RunStatus.COMPLETED, NOON + DAY, Trigger.SCHEDULED)
 
 
+def test_the_slot_of_a_run_is_free_again_although_the_plan_that_took_it_was_terminated(
+    live: Live, postgresql: DatabaseServer, source: str
+) -> None:
+    database = due_at_noon(postgresql, source, port=closed_port())
+
+    async def scenario(life: Life) -> None:
+        plan = await life.protect(database)
+        await life.live(seconds=1)
+        assert len(slots_held(life)) == 1
+        await life.hub.terminate(plan, "by hand")
+        await life.live(minutes=5)
+        assert slots_held(life) == []
+
+    live(scenario)
+
+    [run] = runs(database)
+    assert run.status is RunStatus.FAILED
+
+
 def test_the_plan_ends_when_its_configuration_is_gone(live: Live, postgresql: DatabaseServer, source: str) -> None:
     database = register(postgresql, source)
 
