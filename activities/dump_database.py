@@ -94,7 +94,8 @@ def _streamed(
         ToolProcess(command.argv, command.environment, secrets=[login.password.get_secret_value()]) as tool,
         Watch(
             what=f"Dump {request.backup_id}",
-            moved=lambda: writer.bytes_moved,
+            # A tool that reads a large catalogue, or slowly, works for long before it writes.
+            moved=lambda: writer.bytes_moved + tool.ticks,
             stop=stop,
             show=_Shower(request, writer, tool),
             keep=lambda: claims.keep(request.database_id, request.backup_id, execution),

@@ -33,7 +33,7 @@ class Pace:
 
 
 class Watch:
-    """A context manager around the stream. `moved` counts bytes, and grows as long as anything moves anywhere.
+    """A context manager around the stream. `moved` changes as long as anything moves anywhere.
 
     `stop` makes the streaming thread fail soon, also when it waits; it is called once. `keep` renews the claim, or is
     None where there is none.

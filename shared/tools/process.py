@@ -9,12 +9,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 
 from shared.errors import ToolMissing
 from shared.tools.log import ToolLog
 
 PIPE_BYTES = 1024 * 1024
+OUTPUT_KIB = 64
+"""What a tool gathers before it writes. A slow dump must show within two minutes that it moves, so it is not more."""
 TERMINATE_SECONDS = 2.0
 DRAIN_SECONDS = 5.0
 DRAIN_BYTES = 64 * 1024
@@ -61,6 +64,18 @@ class ToolProcess:
     def pid(self) -> int:
         """Of the tool itself: what stands in front of it replaces itself by it. Also its process group."""
         return self._process.pid
+
+    @property
+    def ticks(self) -> int:
+        """The processor time that the tool has used, in the kernel's ticks: grows while it works without writing."""
+        if self._process.returncode is not None:  # its number may be another process's by now
+            return 0
+        try:
+            # After the name, which may hold anything: state is the first field, utime the 12th, stime the 13th.
+            fields = Path(f"/proc/{self.pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:  # there is no /proc
+            return 0
+        return int(fields[11]) + int(fields[12])
 
     @property
     def stdout(self) -> int:
@@ -142,12 +157,12 @@ class ToolProcess:
 
 
 def _wrappers() -> list[str]:
-    """What stands before the tool: it dies with this thread, and it writes by the megabyte. Neither is required."""
+    """What stands before the tool: it dies with this thread, and it writes larger pieces. Neither is required."""
     wrappers = []
     if setpriv := shutil.which("setpriv"):
         wrappers += [setpriv, "--pdeathsig", "KILL"]
     if stdbuf := shutil.which("stdbuf"):
-        wrappers += [stdbuf, "-o1M"]
+        wrappers += [stdbuf, f"-o{OUTPUT_KIB}K"]
     return wrappers
 
 

@@ -133,6 +133,12 @@ def test_a_silent_tool_is_a_stall(tmp_path: Path) -> None:
     fails(scripted(tmp_path, "echo begin; sleep 100"), Stalled)
 
 
+def test_a_tool_that_works_for_long_before_it_writes_is_no_stall(tmp_path: Path) -> None:
+    busy = "end=$(($(date +%s)+3)); while [ $(date +%s) -lt $end ]; do :; done"
+
+    assert stream_dump(scripted(tmp_path, f"{busy}; echo dump").request, pace=QUICK).bytes_read == 5
+
+
 def test_a_tool_that_closes_its_output_and_stays_is_a_stall(tmp_path: Path) -> None:
     fails(scripted(tmp_path, "echo begin; sleep 100 >&-"), Stalled)
 

@@ -155,6 +155,13 @@ def test_the_tool_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         until(lambda: not is_alive(tool_pid))
 
 
+def test_a_tool_shows_that_it_works_although_it_writes_nothing() -> None:
+    with shell("while :; do :; done") as busy, shell("sleep 100") as idle:
+        until(lambda: busy.ticks > 5)
+        assert idle.ticks <= 5
+    assert busy.ticks == 0
+
+
 def test_a_tool_runs_where_neither_setpriv_nor_stdbuf_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with shell("echo plain") as tool:
