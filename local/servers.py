@@ -79,6 +79,10 @@ def start_mariadb(
     home = home_for(folder, account)
     password = _kept_password(home)
     data = home / "data"
+    # Not /tmp: a server that starts removes the temporary tables of all others that use the same folder.
+    temporary = home / "temporary"
+    temporary.mkdir(exist_ok=True)
+    account.give(temporary, 0o700)
     _once(
         data,
         account,
@@ -87,6 +91,7 @@ def start_mariadb(
             _program("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={fresh}",
+            f"--tmpdir={temporary}",
             "--skip-test-db",
             "--skip-name-resolve",
         ),
@@ -104,6 +109,7 @@ def start_mariadb(
         _program("mariadbd"),
         "--no-defaults",
         f"--datadir={data}",
+        f"--tmpdir={temporary}",
         f"--init-file={welcome}",
         f"--bind-address={HOST}",
         "--socket=server.sock",  # in the data folder, whose whole path may be too long for a socket

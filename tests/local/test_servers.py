@@ -122,6 +122,13 @@ def test_no_server_runs_as_root(start: Start, folder: Path, running: Running) ->
     assert Path(f"/proc/{server.pid}").stat().st_uid != 0
 
 
+def test_no_server_shares_its_temporary_tables_with_others(folder: Path, running: Running) -> None:
+    # A server that starts removes those of all others that use the same folder.
+    server = running(start_mariadb(folder / "server"))
+
+    assert rows(server, "SELECT @@tmpdir") == [(str(folder / "server" / "temporary"),)]
+
+
 @both
 def test_the_password_stands_in_no_command_line_and_no_open_file(start: Start, folder: Path, running: Running) -> None:
     server = running(start(folder / "server"))
