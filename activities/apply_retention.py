@@ -2,10 +2,11 @@
 
 import logging
 
-from shared import history
+from shared import history, operations
 from shared.crash_points import crash_point
 from shared.durable import activity
 from shared.errors import BackupError
+from shared.models.operation import TIME_LIMIT
 from shared.models.plan import RetentionReport, RetentionRequest
 from shared.models.run import BlobAddress
 from shared.naming import manifest_address
@@ -13,6 +14,9 @@ from shared.retention import Action, decide
 from shared.storage.blobs import delete_blob
 
 log = logging.getLogger(__name__)
+
+IN_USE = "a restore or verification is reading it"
+"""Such a backup goes after the next run; nobody loses a target because its backup expired while it was loaded."""
 
 
 @activity
@@ -23,6 +27,7 @@ def apply_retention(request: RetentionRequest) -> RetentionReport:
     """
     present = history.present(request.database_id, tenant=request.tenant_id, since=request.created_at)
     addresses = {run.backup_id: run.blob for run in present if run.blob is not None}
+    in_use = operations.backups_in_use(request.database_id, request.tenant_id, request.now - 2 * TIME_LIMIT)
     deleted: list[str] = []
     kept: list[str] = []
     passing: BackupError | None = None
@@ -31,7 +36,7 @@ def apply_retention(request: RetentionRequest) -> RetentionReport:
             continue
         crash_point("in_retention")
         try:
-            reason = delete_backup(addresses[decision.backup_id])
+            reason = IN_USE if decision.backup_id in in_use else delete_backup(addresses[decision.backup_id])
             if reason is None:
                 history.mark_deleted(decision.backup_id, request.now)
         except BackupError as error:

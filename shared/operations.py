@@ -1,9 +1,11 @@
 """Verifications and restores: one row of table `Operations` each (PK tenant id, RK operation id)."""
 
+from datetime import datetime
+
 from shared.errors import ErrorValue
 from shared.models.operation import OperationRecord, OperationStatus
 from shared.storage import tables
-from shared.storage.tables import Row, fit_document, fit_text
+from shared.storage.tables import Cell, Row, fit_document, fit_text
 
 TABLE = "Operations"
 FINAL = (OperationStatus.COMPLETED, OperationStatus.FAILED)
@@ -26,6 +28,19 @@ def get(operation_id: str, tenant_id: str) -> OperationRecord | None:
     """The operation, or None when there is none in this tenant."""
     row = tables.get(TABLE, tenant_id, operation_id)
     return None if row is None else OperationRecord.model_validate_json(row.text("Record"))
+
+
+def backups_in_use(database_id: str, tenant_id: str, since: datetime) -> set[str]:
+    """The ids of the backups that operations begun after `since` are reading."""
+    condition = "PartitionKey eq @tenant and DatabaseId eq @database"
+    parameters: dict[str, Cell] = {"tenant": tenant_id, "database": database_id}
+    for number, final in enumerate(FINAL):
+        condition += f" and Status ne @final{number}"
+        parameters[f"final{number}"] = final.value
+    found = (
+        OperationRecord.model_validate_json(row.text("Record")) for row in tables.query(TABLE, condition, parameters)
+    )
+    return {operation.backup_id for operation in found if operation.started_at > since}
 
 
 def _row(operation: OperationRecord) -> Row:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from activities.apply_retention import apply_retention
-from shared import history
+from shared import history, operations
 from shared.errors import StorageUnavailable
+from shared.models.operation import OperationKind, OperationRecord, OperationStatus
 from shared.models.plan import RetentionRequest
 from shared.models.run import BlobAddress, RunRecord
 from shared.naming import manifest_address
@@ -119,3 +120,30 @@ def test_backups_of_an_earlier_database_that_had_the_same_id_are_left_alone(
 
     assert report.deleted == (expired.backup_id,)
     assert shop.left() == names(earlier, earlier_too, newest)
+
+
+def test_a_backup_that_is_being_restored_is_kept_until_that_has_ended(shop: Shop) -> None:
+    expired, newest = shop.back_up(30), shop.back_up(1)
+    lost = shop.back_up(20)
+    begun = [
+        OperationRecord(
+            id=fresh_id("restore"),
+            kind=OperationKind.RESTORE,
+            tenant_id=TENANT,
+            backup_id=run.backup_id,
+            database_id=shop.id,
+            status=OperationStatus.IN_PROGRESS,
+            started_at=NOW - since,
+        )
+        for run, since in ((expired, timedelta(hours=1)), (lost, timedelta(days=3)))
+    ]
+    for operation in begun:
+        operations.create(operation)
+
+    first = apply_retention.run(shop.request)
+    operations.record(begun[0].model_copy(update={"status": OperationStatus.COMPLETED}))
+    second = apply_retention.run(shop.request)
+
+    assert (first.deleted, first.kept_locked) == ((lost.backup_id,), (expired.backup_id,))
+    assert second.deleted == (expired.backup_id,)
+    assert shop.left() == names(newest)
