@@ -120,14 +120,14 @@ async def advance(hub: TaskHub, clock: FakeClock, duration: timedelta) -> None:
     await hub.run_until_idle()
 
 
-async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     """Waits on the real clock until something holds."""
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.002)
 
 
-async def finished(hub: TaskHub, instance_id: str, seconds: float = 20) -> dict[str, Any]:
+async def finished(hub: TaskHub, instance_id: str, seconds: float = 60) -> dict[str, Any]:
     """Waits on the real clock until the instance has ended; gives its status."""
     await until(lambda: status_of(hub, instance_id)["runtimeStatus"] in FINISHED, seconds)
     return status_of(hub, instance_id)

@@ -71,7 +71,7 @@ def tally(key: str) -> int:
 @app.activity_trigger(input_name="key")
 def wait_at_gate(key: str) -> str:
     counts.add(key)
-    gate.wait(20)
+    gate.wait(60)
     return "through"
 
 
