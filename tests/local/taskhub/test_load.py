@@ -18,15 +18,15 @@ async def test_no_more_activities_run_at_once_than_allowed(tmp_path: Path) -> No
     gate.clear()
     async with still_hub(tmp_path, max_activities=3) as (hub, _):
         for number in range(9):
-            await start(hub, "gated", f"at once {number}")
-        await until(lambda: sum(key.startswith("at once") for key in counts.of) == 3)
+            await start(hub, "gated", f"gated {number}")
+        await until(lambda: sum(key.startswith("gated") for key in counts.of) == 3)
         await hub.raise_event(await start(hub, "approval"), "answer")
-        begun = sum(key.startswith("at once") for key in counts.of)
+        begun = sum(key.startswith("gated") for key in counts.of)
         gate.set()
         await hub.run_until_idle()
 
         assert begun == 3
-        assert sum(key.startswith("at once") for key in counts.of) == 9
+        assert sum(key.startswith("gated") for key in counts.of) == 9
 
 
 async def test_a_waiting_orchestrator_does_not_hold_the_others_up(tmp_path: Path) -> None:
